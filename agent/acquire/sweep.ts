@@ -1,0 +1,106 @@
+import type {
+  Clock,
+  Log,
+  MeterAnswer,
+  MeterBus,
+  MeterPoint,
+  Priority,
+  ReadFault,
+  ReadOptions
+} from '../ports.ts'
+
+export interface SweepOptions {
+  readonly priority: Priority
+  /** clock.monotonicMs() after which no further meter is begun */
+  readonly deadlineMs: number
+  readonly signal?: AbortSignal
+  readonly withClock?: boolean
+  readonly withRatio?: boolean
+  /** called after the first visit of each meter, and again when a later pass brought more */
+  readonly onAnswer?: (meter: MeterPoint, answer: MeterAnswer) => void
+}
+
+/** Passes over one bus at the most: the first, one second chance for all, one more for meters known to be there. */
+const MAX_PASSES = 3
+
+/**
+ * Visits every meter of one bus once, then gives those that missed something a second chance at the end, while the window lasts.
+ * A silent meter costs one request a pass; what was read is never thrown away.
+ */
+export async function sweepBus(
+  bus: MeterBus,
+  meters: readonly MeterPoint[],
+  host: { readonly clock: Clock; readonly log: Log },
+  options: SweepOptions
+): Promise<Map<string, MeterAnswer>> {
+  const answers = new Map<string, MeterAnswer>()
+  let todo: readonly MeterPoint[] = meters
+  for (let pass = 1; pass <= MAX_PASSES && todo.length > 0; pass++) {
+    for (const meter of todo) {
+      options.signal?.throwIfAborted()
+      const before = answers.get(meter.id)
+      if (host.clock.monotonicMs() >= options.deadlineMs) {
+        if (!before) answers.set(meter.id, noTime())
+        continue
+      }
+      const answer = await bus.readMeter(remainder(meter, before), readOptions(options, before))
+      const merged = before ? mergeAnswers(before, answer) : answer
+      answers.set(meter.id, merged)
+      options.onAnswer?.(meter, merged)
+    }
+    todo = todo.filter(meter => deservesAnother(answers.get(meter.id), pass))
+  }
+  const missed = [...answers.values()].filter(answer => answer.faults.length > 0).length
+  if (missed > 0) host.log.debug('sweep-incomplete', { bus: bus.name, meters: meters.length, missed })
+  return answers
+}
+
+function readOptions(options: SweepOptions, before: MeterAnswer | undefined): ReadOptions {
+  return {
+    priority: options.priority,
+    ...(options.signal ? { signal: options.signal } : {}),
+    withClock: (options.withClock ?? false) && before?.meterTimeMs == null,
+    withRatio: (options.withRatio ?? false) && before === undefined
+  }
+}
+
+/** Silence and garbage may pass; an error answer, an open breaker or a dead port will not within this sweep. */
+function deservesAnother(answer: MeterAnswer | undefined, pass: number): boolean {
+  if (!answer) return false
+  const retryable = answer.faults.some(fault => fault.kind === 'silent' || fault.kind === 'garbage')
+  const hopeless = answer.faults.some(fault => fault.kind === 'skipped' || fault.kind === 'busDown')
+  const isThere =
+    answer.values.length > 0 ||
+    answer.faults.some(fault => fault.kind === 'garbage' || fault.kind === 'refused')
+  return retryable && !hopeless && (pass === 1 || isThere)
+}
+
+/** The meter with only what is still wanted of it. */
+function remainder(meter: MeterPoint, before: MeterAnswer | undefined): MeterPoint {
+  if (!before) return meter
+  const had = new Set(before.values.flatMap(value => (value.item === null ? [] : [value.item])))
+  const raw = new Set(before.values.flatMap(value => (value.item === null ? [value.key] : [])))
+  return {
+    ...meter,
+    items: meter.items.filter(id => !had.has(id)),
+    rawItems: meter.rawItems.filter(name => !raw.has(name))
+  }
+}
+
+/** Both visits as one: values add up, faults are those that remain after the later one. */
+export function mergeAnswers(before: MeterAnswer, after: MeterAnswer): MeterAnswer {
+  const settled = before.faults.filter(fault => fault.kind === 'refused' || fault.kind === 'value')
+  const asked = new Set(after.faults.map(fault => fault.asked))
+  return {
+    values: [...before.values, ...after.values],
+    faults: [...settled.filter(fault => !asked.has(fault.asked)), ...after.faults],
+    readAtMs: after.readAtMs ?? before.readAtMs,
+    meterTimeMs: after.meterTimeMs ?? before.meterTimeMs,
+    frames: [...before.frames, ...after.frames]
+  }
+}
+
+function noTime(): MeterAnswer {
+  const fault: ReadFault = { kind: 'noTime', asked: '', detail: "the sweep ended before this meter's turn" }
+  return { values: [], faults: [fault], readAtMs: null, meterTimeMs: null, frames: [] }
+}
