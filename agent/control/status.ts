@@ -1,0 +1,130 @@
+import { isGap, type Reading } from '../../proto/reading.ts'
+import { slotEndMs, slotOf } from '../../proto/slot.ts'
+import type { AgentStore, BusStatus } from '../ports.ts'
+
+/** The part of a gateway's configuration that a status speaks of. */
+export interface StatusSubject {
+  readonly gateway: string
+  readonly slotSeconds: number
+  readonly meters: readonly { readonly id: string; readonly bus: string }[]
+  readonly buses: readonly { readonly name: string; readonly port: string }[]
+}
+
+/** What only a running daemon knows. */
+export interface LiveStatus {
+  readonly pid: number
+  readonly startedAt: string
+  readonly buses: readonly BusStatus[]
+  readonly brokerConnected: boolean
+  readonly clockTrusted: boolean
+  readonly rssBytes: number
+}
+
+export interface MeterStatus {
+  readonly meter: string
+  readonly bus: string
+  /** end of the last slot with values; null when there is none in the span looked at */
+  readonly lastGood: string | null
+  readonly ageSeconds: number | null
+  readonly gapsInSpan: number
+}
+
+export interface GatewayStatus {
+  readonly gateway: string
+  readonly now: string
+  readonly slot: number
+  readonly slotSeconds: number
+  readonly daemon: 'running' | 'stopped'
+  readonly live: LiveStatus | null
+  readonly buses: readonly (BusStatus | { readonly name: string; readonly port: string })[]
+  /** worst first: longest without a good reading */
+  readonly meters: readonly MeterStatus[]
+  readonly queue: {
+    readonly undelivered: number
+    readonly refused: number
+    readonly oldestUndelivered: string | null
+  }
+  readonly anchors: Readonly<Record<string, number>>
+  readonly head: { readonly epoch: string; readonly seq: number; readonly slotTo: number } | null
+  readonly alarms: { readonly raised: number; readonly serious: number }
+  readonly clock: { readonly trusted: boolean | null }
+  readonly storeBytes: number
+}
+
+/** Slots looked back over for the age of the last good reading: one day of 15-minute slots. */
+const SPAN_SLOTS = 96
+const LIST_LIMIT = 10_000
+
+/** The state of a gateway from its store, with what the daemon adds where one runs. */
+export function buildStatus(
+  subject: StatusSubject,
+  store: AgentStore,
+  nowMs: number,
+  live: LiveStatus | null
+): GatewayStatus {
+  const slot = slotOf(nowMs, subject.slotSeconds)
+  const readings = store.queryReadings({ fromSlot: slot - SPAN_SLOTS })
+  const undelivered = store.undelivered(LIST_LIMIT)
+  const refused = store.queryBatches({ state: 'refused', limit: LIST_LIMIT })
+  const raised = store.alarms({ state: 'raised', limit: LIST_LIMIT })
+  const head = store.head()
+  const anchors: Record<string, number> = {}
+  for (const attempt of store.attempts({ limit: LIST_LIMIT }))
+    anchors[attempt.state] = (anchors[attempt.state] ?? 0) + 1
+  const oldest = undelivered[0]
+  return {
+    gateway: subject.gateway,
+    now: new Date(nowMs).toISOString(),
+    slot,
+    slotSeconds: subject.slotSeconds,
+    daemon: live ? 'running' : 'stopped',
+    live,
+    buses: live?.buses ?? subject.buses.map(({ name, port }) => ({ name, port })),
+    meters: meterStates(subject, readings, nowMs),
+    queue: {
+      undelivered: undelivered.length,
+      refused: refused.length,
+      oldestUndelivered: oldest ? new Date(oldest.createdAt * 1000).toISOString() : null
+    },
+    anchors,
+    head: head ? { epoch: hex(head.epoch), seq: head.seq, slotTo: head.slotTo } : null,
+    alarms: { raised: raised.length, serious: raised.filter(alarm => alarm.class === 'serious').length },
+    clock: { trusted: live?.clockTrusted ?? null },
+    storeBytes: store.sizeBytes()
+  }
+}
+
+function meterStates(subject: StatusSubject, readings: readonly Reading[], nowMs: number): MeterStatus[] {
+  const lastGood = new Map<string, number>()
+  const good = new Map<string, Set<number>>()
+  const seen = new Map<string, Set<number>>()
+  for (const reading of readings) {
+    remember(seen, reading)
+    if (isGap(reading)) continue
+    remember(good, reading)
+    lastGood.set(reading.meter, Math.max(lastGood.get(reading.meter) ?? 0, reading.slot))
+  }
+  const states = subject.meters.map(meter => {
+    const slot = lastGood.get(meter.id)
+    const endMs = slot === undefined ? null : slotEndMs(slot, subject.slotSeconds)
+    return {
+      meter: meter.id,
+      bus: meter.bus,
+      lastGood: endMs === null ? null : new Date(endMs).toISOString(),
+      ageSeconds: endMs === null ? null : Math.max(0, Math.round((nowMs - endMs) / 1000)),
+      gapsInSpan: (seen.get(meter.id)?.size ?? 0) - (good.get(meter.id)?.size ?? 0)
+    }
+  })
+  const badness = (state: MeterStatus) => state.ageSeconds ?? Number.POSITIVE_INFINITY
+  return states.sort((a, b) =>
+    badness(a) === badness(b) ? b.gapsInSpan - a.gapsInSpan : badness(b) - badness(a)
+  )
+}
+
+function remember(slots: Map<string, Set<number>>, reading: Reading): void {
+  const known = slots.get(reading.meter)
+  if (known) known.add(reading.slot)
+  else slots.set(reading.meter, new Set([reading.slot]))
+}
+
+const hex = (octets: Uint8Array) => Array.from(octets, octet => octet.toString(16).padStart(2, '0')).join('')
