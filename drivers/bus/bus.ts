@@ -52,6 +52,8 @@ export interface Bus {
    * @throws BusError BUS_NOT_A_REQUEST, CodecError CODEC_FORBIDDEN_CONTROL (nothing was sent), or the signal's reason
    */
   exchange(request: ReadRequest, options: ExchangeOptions): Promise<BusOutcome>
+  /** True when the next request to the meter is a half-open probe: send the shortest one there is. */
+  probing(meterKey: string): boolean
   status(): BusStatus
   close(): Promise<void>
 }

@@ -1,0 +1,348 @@
+import type { BusStatus, Clock, LearnedStore, Log, Priority } from '../../agent/ports.ts'
+import { isReadRequest, type ReadRequest } from '../../proto/bus-reply.ts'
+import { assertReadOnlyDlt645 } from '../../proto/dlt645/control-code.ts'
+import { assertReadOnlyModbus } from '../../proto/modbus/function-code.ts'
+import { Breaker } from './breaker.ts'
+import type { Bus, BusOutcome, ExchangeOptions, LineSetting } from './bus.ts'
+import type { BusConfig } from './config.ts'
+import { Counters } from './counters.ts'
+import { Doubts } from './doubts.ts'
+import { BusError, isLineFault } from './errors.ts'
+import type { Line } from './line.ts'
+import { LineKeeper, type LineOpener } from './line-keeper.ts'
+import { Liveness } from './liveness.ts'
+import { RequestQueue } from './queue.ts'
+import { StrayOctets } from './stray-octets.ts'
+import { turnLoop, UNPACED, waitUntil, wireTiming } from './timing.ts'
+import { type TransactionResult, transact } from './transaction.ts'
+import { Turnarounds } from './turnarounds.ts'
+
+/** A line that is never quiet for this long has somebody babbling on it. */
+const JAM_MS = 1_500
+/** Octets nobody asked for are looked at this long after the first: a talkative stranger must not cost a wake-up each. */
+const IDLE_LOOK_MS = 50
+/** After stray octets: this much longer than a frame can pause inside. */
+const STRAY_QUIET_MS = 5
+const BATCH_OCTETS = 4
+const BATCH_MEMORY = 20
+
+export interface BusDeps {
+  readonly clock: Clock
+  readonly log: Log
+  readonly learned: LearnedStore
+  /** in [0, 1); spreads the retries of the breakers */
+  readonly random: () => number
+  readonly open: LineOpener
+}
+
+interface Entry {
+  readonly priority: Priority
+  readonly request: ReadRequest
+  readonly options: ExchangeOptions
+  readonly resolve: (outcome: BusOutcome) => void
+  readonly reject: (reason: unknown) => void
+}
+
+/** The one owner of a line: everything that is asked on it goes through here, one transaction at a time. */
+export class LineBus implements Bus {
+  readonly #config: BusConfig
+  readonly #clock: Clock
+  readonly #counters = new Counters()
+  readonly #queue = new RequestQueue<Entry>()
+  readonly #doubts = new Doubts()
+  readonly #keeper: LineKeeper
+  readonly #breaker: Breaker
+  readonly #turnarounds: Turnarounds
+  readonly #strays: StrayOctets
+  readonly #batches: boolean[] = []
+  #line: Line | undefined
+  #liveness: Liveness | undefined
+  #setting: LineSetting
+  #freeAtMs = 0
+  #echoes = 0
+  #pumping = false
+  #closed = false
+  #wake: (() => void) | undefined
+
+  constructor(config: BusConfig, deps: BusDeps) {
+    this.#config = config
+    this.#clock = deps.clock
+    this.#setting = config
+    this.#keeper = new LineKeeper(config, deps, this.#counters, line => this.#adopt(line))
+    this.#breaker = new Breaker(deps.clock, deps.learned, config.name, deps.random)
+    this.#turnarounds = new Turnarounds(deps.learned, config.name)
+    this.#strays = new StrayOctets(deps.clock, this.#counters, this.#doubts, this.#breaker, this.#turnarounds)
+  }
+
+  get name(): string {
+    return this.#config.name
+  }
+
+  get baud(): number {
+    return this.#config.baud
+  }
+
+  /** Begins to open the line. */
+  start(): void {
+    this.#keeper.start()
+  }
+
+  async exchange(request: ReadRequest, options: ExchangeOptions): Promise<BusOutcome> {
+    if (!isReadRequest(request)) {
+      throw new BusError('BUS_NOT_A_REQUEST', 'not a request made by a codec', { at: this.name })
+    }
+    assertReadOnly(request)
+    options.signal?.throwIfAborted()
+    if (this.#closed) return { kind: 'busDown', detail: 'closed' }
+    return new Promise<BusOutcome>((resolve, reject) => {
+      const abort = (): void => {
+        if (this.#queue.remove(entry)) reject(options.signal?.reason)
+      }
+      const settle = (outcome: BusOutcome): void => {
+        options.signal?.removeEventListener('abort', abort)
+        resolve(outcome)
+      }
+      const entry: Entry = { priority: options.priority, request, options, resolve: settle, reject }
+      options.signal?.addEventListener('abort', abort, { once: true })
+      this.#queue.add(entry)
+      this.#wake?.()
+      if (!this.#pumping) {
+        this.#pumping = true
+        void this.#pump()
+      }
+    })
+  }
+
+  probing(meterKey: string): boolean {
+    return this.#breaker.probing(meterKey)
+  }
+
+  status(): BusStatus {
+    return {
+      name: this.name,
+      port: this.#config.port,
+      state: this.#keeper.state,
+      detail: this.#keeper.detail,
+      counters: { ...this.#counters.snapshot(), ...this.#keeper.current?.errorCounters() },
+      breakers: this.#breaker.open()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#failAll('closed')
+    this.#wake?.()
+    await this.#keeper.close()
+  }
+
+  async #pump(): Promise<void> {
+    while (!this.#closed) {
+      // Whoever got the last answer has put its next request by now: who goes next is decided with all of them known.
+      await turnLoop()
+      if (this.#queue.size === 0) break
+      const line = await this.#keeper.line()
+      if (!line) {
+        this.#failAll(this.#keeper.detail)
+        continue
+      }
+      const nowMs = this.#clock.monotonicMs()
+      const entry = this.#queue.take(candidate => this.#notBeforeMs(candidate) <= nowMs)
+      if (entry) await this.#serve(entry, line).catch(entry.reject)
+      else await this.#waitForReady()
+    }
+    this.#pumping = false
+    if (this.#line) this.#watchIdle(this.#line)
+  }
+
+  #adopt(line: Line): void {
+    this.#line = line
+    this.#liveness = new Liveness(line.paced)
+    this.#setting = this.#config
+    this.#echoes = 0
+    this.#batches.length = 0
+    this.#freeAtMs = this.#clock.monotonicMs()
+    if (!this.#pumping) this.#watchIdle(line)
+  }
+
+  #notBeforeMs(entry: Entry): number {
+    return this.#doubts.notBeforeMs(entry.options.meterKey, entry.request, this.#clock.monotonicMs())
+  }
+
+  /** Everything that waits has to: a late answer could pass for its own. Something else may come meanwhile. */
+  async #waitForReady(): Promise<void> {
+    this.#counters.add('guardWaits')
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, 20)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+
+  async #serve(entry: Entry, line: Line): Promise<void> {
+    const { request, options } = entry
+    const setting = options.line ?? this.#config
+    const timing = line.paced ? wireTiming(setting) : UNPACED
+    const failures = this.#breaker.failures(options.meterKey)
+    const firstOctetMs = this.#turnarounds.firstOctetMs(
+      request,
+      options.meterKey,
+      failures,
+      this.#clock.monotonicMs()
+    )
+    if (options.priority !== 'technician' && options.force !== true) {
+      const costMs = request.octets.length * timing.characterMs + firstOctetMs
+      const verdict = this.#breaker.judge(options.meterKey, costMs)
+      if (verdict.kind === 'skip') {
+        this.#counters.add('skipped')
+        return entry.resolve({ kind: 'skipped', nextTryAtMs: verdict.nextTryAtMs })
+      }
+      if (verdict.kind === 'probe') this.#counters.add('probes')
+    }
+    const fromMs = this.#clock.monotonicMs()
+    try {
+      if (setting.baud !== this.#setting.baud || setting.parity !== this.#setting.parity) {
+        await line.apply(setting)
+        this.#setting = setting
+      }
+      const gapMs = request.protocol === 'modbus' ? timing.modbusGapMs : timing.dlt645GapMs
+      if (!(await this.#quiet(line, gapMs, timing.characterMs))) {
+        this.#counters.add('jammed')
+        return entry.resolve({ kind: 'busDown', detail: 'jammed: the line is never quiet' })
+      }
+      if (options.signal?.aborted) return entry.reject(options.signal.reason)
+      assertReadOnly(request)
+      const result = await transact({
+        line,
+        clock: this.#clock,
+        timing,
+        request,
+        firstOctetMs,
+        echoExpected: this.#echoes > 0,
+        batching: this.#isBatching(),
+        counters: this.#counters
+      })
+      this.#freeAtMs = result.lineFreeMs
+      entry.resolve(this.#settle(entry, result))
+      this.#learn(result, line)
+    } catch (error) {
+      if (!isLineFault(error)) throw error
+      this.#counters.add('hangups')
+      this.#lose(error.message)
+      entry.resolve({ kind: 'busDown', detail: error.message })
+    } finally {
+      const nowMs = this.#clock.monotonicMs()
+      this.#counters.add('busyMs', nowMs - fromMs)
+      this.#queue.note(entry.priority, nowMs - fromMs, nowMs)
+    }
+  }
+
+  /** Waits out the gap, then until nobody speaks. @returns false when somebody always does */
+  async #quiet(line: Line, gapMs: number, characterMs: number): Promise<boolean> {
+    const giveUpMs = this.#clock.monotonicMs() + JAM_MS
+    let quietMs = gapMs
+    for (;;) {
+      await waitUntil(this.#clock, this.#freeAtMs + quietMs)
+      const octets = line.take()
+      if (octets.length === 0) break
+      this.#strays.add(octets)
+      this.#freeAtMs = this.#clock.monotonicMs()
+      quietMs = Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS)
+      if (this.#freeAtMs > giveUpMs) return false
+    }
+    this.#strays.settle()
+    return true
+  }
+
+  #settle(entry: Entry, result: TransactionResult): BusOutcome {
+    const { meterKey } = entry.options
+    this.#counters.add('exchanges')
+    if (result.kind === 'reply') {
+      const afterTimeout = this.#doubts.untrusted(meterKey)
+      this.#doubts.trust(meterKey)
+      this.#breaker.noteAnswer(meterKey)
+      this.#turnarounds.note(meterKey, result.turnaroundMs)
+      this.#counters.add('replies')
+      return {
+        kind: 'reply',
+        frame: result.octets,
+        turnaroundMs: result.turnaroundMs,
+        endAtMs: this.#clock.nowMs(),
+        discarded: result.discarded,
+        afterTimeout
+      }
+    }
+    const answered = result.octets.length >= entry.request.expectedReplyOctets / 2
+    if (!answered) {
+      this.#doubts.add({ meterKey, request: entry.request, requestEndMs: result.requestEndMs })
+    }
+    if (result.kind === 'garbage') {
+      this.#counters.add('garbage')
+      return { kind: 'garbage', octets: result.octets, reason: result.reason }
+    }
+    const costMs = this.#clock.monotonicMs() - result.requestEndMs
+    this.#breaker.noteSilence(meterKey, costMs)
+    this.#counters.add('silent')
+    this.#counters.add('silentMs', costMs)
+    return { kind: 'silent' }
+  }
+
+  #learn(result: TransactionResult, line: Line): void {
+    for (const stranger of result.strangers) this.#strays.addFrame(stranger.octets, stranger.reason)
+    if (result.echo === 'full') this.#echoes = 3
+    else if (result.kind === 'reply') this.#echoes = Math.max(0, this.#echoes - 1)
+    if (result.kind === 'reply') {
+      this.#batches.push(result.firstBatch >= BATCH_OCTETS)
+      if (this.#batches.length > BATCH_MEMORY) this.#batches.shift()
+    }
+    if (result.kind !== 'silent' || result.strangers.length > 0 || result.echo === 'full') {
+      this.#liveness?.noteOctets()
+    } else if (line.moved()) {
+      this.#lose('the path leads to another device now')
+    } else if (this.#liveness?.noteSilence(this.#clock.monotonicMs())) {
+      this.#lose('nothing heard for a long time')
+    }
+  }
+
+  #isBatching(): boolean {
+    const batched = this.#batches.filter(Boolean).length
+    return this.#batches.length >= 3 && batched >= 0.8 * this.#batches.length
+  }
+
+  /** While nothing is asked: notices a hang-up at once, and counts what others say. */
+  #watchIdle(line: Line): void {
+    line.onReadable(() => {
+      setTimeout(() => {
+        if (this.#pumping || this.#closed || line !== this.#keeper.current) return
+        try {
+          const octets = line.take()
+          if (octets.length > 0) {
+            this.#freeAtMs = this.#clock.monotonicMs()
+            this.#strays.add(octets)
+          } else this.#strays.settle()
+          this.#watchIdle(line)
+        } catch (error) {
+          this.#counters.add('hangups')
+          this.#lose(error instanceof Error ? error.message : String(error))
+        }
+      }, IDLE_LOOK_MS)
+    })
+  }
+
+  #lose(reason: string): void {
+    this.#line = undefined
+    this.#keeper.lose(reason)
+  }
+
+  #failAll(detail: string): void {
+    for (const entry of this.#queue.takeAll()) entry.resolve({ kind: 'busDown', detail })
+  }
+}
+
+/** The last look at what is about to go on the line. */
+function assertReadOnly(request: ReadRequest): void {
+  if (request.protocol === 'modbus') assertReadOnlyModbus(request.octets)
+  else assertReadOnlyDlt645(request.octets)
+}

@@ -1,0 +1,58 @@
+import type { Clock } from '../../agent/ports.ts'
+import { concatBytes } from '../../proto/bytes.ts'
+import type { Breaker } from './breaker.ts'
+import type { Counters } from './counters.ts'
+import type { Doubts } from './doubts.ts'
+import type { Turnarounds } from './turnarounds.ts'
+
+const KEPT = 600
+const EMPTY = new Uint8Array(0)
+
+/** Octets nobody is waiting for: finds the late answers among them and counts the rest. */
+export class StrayOctets {
+  readonly #clock: Clock
+  readonly #counters: Counters
+  readonly #doubts: Doubts
+  readonly #breaker: Breaker
+  readonly #turnarounds: Turnarounds
+  #kept: Uint8Array = EMPTY
+
+  constructor(clock: Clock, counters: Counters, doubts: Doubts, breaker: Breaker, turnarounds: Turnarounds) {
+    this.#clock = clock
+    this.#counters = counters
+    this.#doubts = doubts
+    this.#breaker = breaker
+    this.#turnarounds = turnarounds
+  }
+
+  /** Octets that came while nothing was asked; a frame may come in pieces. */
+  add(octets: Uint8Array): void {
+    this.#counters.add('receivedOctets', octets.length)
+    this.#kept = concatBytes(this.#kept, octets)
+    if (this.#isLate(this.#kept)) this.#kept = EMPTY
+    else if (this.#kept.length > KEPT) this.settle()
+  }
+
+  /** The line is quiet: what has not become a late answer by now is nobody's. */
+  settle(): void {
+    if (this.#kept.length > 0) this.#counters.add('foreignOctets', this.#kept.length)
+    this.#kept = EMPTY
+  }
+
+  /** A whole frame that came during a transaction but was not its answer. */
+  addFrame(frame: Uint8Array, reason: 'late' | 'foreign'): void {
+    if (this.#isLate(frame)) return
+    this.#counters.add(reason === 'late' ? 'late' : 'foreignFrames')
+  }
+
+  #isLate(octets: Uint8Array): boolean {
+    const nowMs = this.#clock.monotonicMs()
+    const late = this.#doubts.attribute(octets, nowMs)
+    if (!late) return false
+    this.#counters.add('late')
+    this.#turnarounds.noteLate(late.meterKey, late.turnaroundMs, nowMs)
+    // Late is not dead.
+    this.#breaker.noteAnswer(late.meterKey)
+    return true
+  }
+}
