@@ -132,7 +132,6 @@ export class Backfill {
     if (found.length === 0 && holes.length === 0)
       this.#restUntil.set(`${meter.id}/${range.toSlot}`, clock.nowMs() + RETRY_MS)
     log.info('backfilled', {
-      meter: meter.id,
       ...range,
       filled: found.length,
       holes: holes.length,
