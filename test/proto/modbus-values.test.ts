@@ -330,7 +330,7 @@ t.test('ratio registers', async t => {
 })
 
 t.test('a profile that cannot be meant is refused with its place', async t => {
-  const wrong: [Partial<ProfileSource>, object][] = [
+  const wrong: [Partial<ProfileSource>, { code?: string; at?: string; message?: RegExp }][] = [
     [
       { registers: [{ item: 'voltage', address: 0, type: 'u16' }] },
       { code: 'CODEC_UNKNOWN_ITEM', at: '/registers/0/item' }
