@@ -18,7 +18,7 @@ export interface Field {
   readonly key: string
   readonly format: FieldFormat
   readonly unit: string
-  /** the last field of an item may fill the rest of the data, once or many times */
+  /** this field and those behind it come again until the data ends */
   readonly repeats: boolean
 }
 
@@ -41,10 +41,10 @@ export function parseFieldFormat(text: string): FieldFormat {
   const number = /^(±?)(X+)(?:\.(X+))?$/.exec(text)
   if (number) {
     const digits = (number[2] as string).length + (number[3]?.length ?? 0)
-    if (digits % 2 === 0 && digits <= 14) {
+    if (digits <= 14) {
       return {
         kind: 'number',
-        octets: digits / 2,
+        octets: Math.ceil(digits / 2),
         exponent: 0 - (number[3]?.length ?? 0),
         signed: number[1] !== ''
       }
@@ -64,7 +64,7 @@ export function parseFieldFormat(text: string): FieldFormat {
 }
 
 /**
- * Parses fields written as `key:FORMAT unit`, separated by ` | `; a `*` after the last key lets it repeat to the end.
+ * Parses fields written as `key:FORMAT unit`, separated by ` | `; a `*` after a key lets it and what follows repeat to the end.
  * @throws CodecError CODEC_SHAPE
  */
 export function parseFields(text: string): Field[] {
