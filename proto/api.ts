@@ -1,0 +1,11 @@
+/** The public surface, `wattproof/proto`: what a ledger, an auditor or another gateway computes with. */
+export { hkdfSm3, hmacSm3, keccak256, sha256, sm3 } from './crypto/digest.ts'
+export { ethereumAddress, secp256k1PublicKey, secp256k1Sign } from './crypto/secp256k1.ts'
+export { runSelfTest } from './crypto/self-test.ts'
+export { keyId, sm2PublicKey } from './crypto/sm2-curve.ts'
+export { sm2Decrypt, sm2Encrypt } from './crypto/sm2-envelope.ts'
+export { sm2Sign, sm2Verify } from './crypto/sm2-signature.ts'
+export { sm4Ctr, sm4GcmOpen, sm4GcmSeal } from './crypto/sm4.ts'
+export { proveConsistency, verifyConsistency } from './merkle/consistency-proof.ts'
+export { proveInclusion, verifyInclusion } from './merkle/inclusion-proof.ts'
+export { leafHash, merkleRoot, merkleRootOfHashes } from './merkle/tree.ts'
