@@ -78,6 +78,14 @@ export class Breaker {
     if (changed) this.#persist(meterKey, state)
   }
 
+  /** The silence may have been a late answer that ran into something else: let the meter be asked again. */
+  forgive(meterKey: string): void {
+    const state = this.#get(meterKey)
+    if (state.nextTryAtMs === 0 || state.failures > 1) return
+    state.nextTryAtMs = 0
+    this.#persist(meterKey, state)
+  }
+
   /** @param costMs line time the silence took */
   noteSilence(meterKey: string, costMs: number): void {
     const state = this.#get(meterKey)

@@ -63,6 +63,12 @@ export class Doubts {
     return undefined
   }
 
+  /** Meters whose answer may be what has just disturbed the line: their silence proved nothing. */
+  suspects(nowMs: number): string[] {
+    this.#forget(nowMs)
+    return this.#open.map(doubt => doubt.meterKey)
+  }
+
   #forget(nowMs: number): void {
     if (this.#open.length > 0) this.#open = this.#open.filter(d => d.requestEndMs + DOUBT_MS > nowMs)
   }

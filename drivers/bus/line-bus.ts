@@ -291,6 +291,7 @@ export class LineBus implements Bus {
 
   #learn(result: TransactionResult, line: Line): void {
     for (const stranger of result.strangers) this.#strays.addFrame(stranger.octets, stranger.reason)
+    if (result.kind === 'garbage') this.#strays.disturbed()
     if (result.echo === 'full') this.#echoes = 3
     else if (result.kind === 'reply') this.#echoes = Math.max(0, this.#echoes - 1)
     if (result.kind === 'reply') {

@@ -16,6 +16,8 @@ export interface Stranger {
 }
 
 const EMPTY = new Uint8Array(0)
+/** DL/T 645-2007 5.1: wake-up octets before a frame are no noise */
+const PREAMBLE = 0xfe
 
 /** The octets received since one request was sent: takes off the echo and whatever else is not the answer. */
 export class Reception {
@@ -138,8 +140,10 @@ export class Reception {
 
   #noteNoise(octets: Uint8Array): void {
     if (octets.length === 0) return
+    const counts = this.#request.protocol === 'dlt645' ? octets.filter(octet => octet !== PREAMBLE) : octets
+    if (counts.length === 0) return
     if (octets.length > 2 && endsWith(this.#request.octets, octets)) this.#counters.add('echoPartial')
-    else this.#counters.add('noiseOctets', octets.length)
+    else this.#counters.add('noiseOctets', counts.length)
   }
 }
 

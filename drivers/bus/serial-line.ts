@@ -135,10 +135,15 @@ class SerialLine implements Line {
     this.#armed = true
     this.#port.poller.once('readable', () => {
       this.#armed = false
-      const waiting = this.#callback
-      this.#callback = undefined
-      waiting?.()
+      // The native poller calls without a callback scope: promises settled here would wait for the next timer.
+      setImmediate(this.#notify)
     })
+  }
+
+  readonly #notify = (): void => {
+    const waiting = this.#callback
+    this.#callback = undefined
+    waiting?.()
   }
 
   ignoreReadable(): void {

@@ -35,8 +35,16 @@ export class StrayOctets {
 
   /** The line is quiet: what has not become a late answer by now is nobody's. */
   settle(): void {
-    if (this.#kept.length > 0) this.#counters.add('foreignOctets', this.#kept.length)
+    if (this.#kept.length > 0) {
+      this.#counters.add('foreignOctets', this.#kept.length)
+      this.disturbed()
+    }
     this.#kept = EMPTY
+  }
+
+  /** Octets came that nobody can explain: a late answer in ruins, for all we know. */
+  disturbed(): void {
+    for (const meterKey of this.#doubts.suspects(this.#clock.monotonicMs())) this.#breaker.forgive(meterKey)
   }
 
   /** A whole frame that came during a transaction but was not its answer. */
