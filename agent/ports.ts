@@ -246,12 +246,15 @@ export interface BatchQuery {
 
 export interface BatchStore {
   head(): ChainHead | undefined
+  /** Highest slot that has its slot batch (any reason but supplementary); undefined before the first. */
+  lastSealedSlot(): number | undefined
   /**
    * Commits batch, anchor and the membership of its leaves in one durable transaction.
    * Refuses (StoreError STORE_SEQ) unless (epoch, seq) follows the head and prev is the head's hash (or the epoch is new and seq 0).
    */
   commitBatch(batch: SealedBatch): void
   batch(epoch: Uint8Array, seq: number): StoredBatch | undefined
+  batchByAnchorHash(anchorHash: Uint8Array): StoredBatch | undefined
   queryBatches(query: BatchQuery): StoredBatch[]
   /** Batches without an accepting receipt, by rising (epoch age, seq). */
   undelivered(limit: number): StoredBatch[]
@@ -351,6 +354,8 @@ export interface AgentStore extends ReadingStore, BatchStore, AnchorStore, Alarm
   prune(limits: {
     readonly readingsBeforeSlot: number
     readonly batchesBeforeSlot: number
+    /** false where no chain is configured: delivery alone decides; true when left out */
+    readonly requireAnchored?: boolean
   }): Readonly<Record<string, number>>
   sizeBytes(): number
   close(): void
@@ -400,6 +405,11 @@ export type SubmitOutcome =
       readonly detail: string
     }
 
+export interface SimulatedCall {
+  readonly kind: 'returned' | 'reverted'
+  readonly data: Uint8Array
+}
+
 /** A consortium chain behind one or more equal nodes. Every call may reject with ChainError when no node answers. */
 export interface ChainNode {
   chainId(): Promise<bigint>
@@ -407,7 +417,10 @@ export interface ChainNode {
   submit(raw: Uint8Array, txHash: string): Promise<SubmitOutcome>
   receipt(txHash: string): Promise<ChainReceipt | undefined>
   nonce(address: string): Promise<bigint>
+  /** A reading call; rejects (ChainError CHAIN_REVERTED) when the contract reverts it. */
   call(to: string, data: Uint8Array): Promise<Uint8Array>
+  /** A call as an account would make it, without sending it: what it would return, or the octets of its revert. */
+  simulate(from: string, to: string, data: Uint8Array): Promise<SimulatedCall>
   logs(filter: {
     readonly address: string
     readonly topics: readonly (string | null)[]
@@ -444,6 +457,7 @@ export interface LedgerStore {
   /** The last accepted (anchor and batch) of the gateway. */
   head(gateway: string): LedgerAnchor | undefined
   anchor(gateway: string, epoch: Uint8Array, seq: number): LedgerAnchor | undefined
+  anchorByHash(gateway: string, anchorHash: Uint8Array): LedgerAnchor | undefined
   /** Anchor seen, batch not yet. */
   savePending(anchor: LedgerAnchor): void
   pending(gateway: string, epoch: Uint8Array, seq: number): LedgerAnchor | undefined
