@@ -1,0 +1,171 @@
+/** All checks of one reading against the short history of its meter. No clock, no I/O; advances the history it is given. */
+import { isGap, QUALITY_FLAG, type QualityFlag, type Reading } from '../../proto/reading.ts'
+import type { MeterPoint } from '../ports.ts'
+import { type CheckOptions, type MeterContext, meterContext } from './context.ts'
+import {
+  checkClock,
+  checkEnergyAgainstCurrent,
+  checkFlatLine,
+  checkPhaseLoss,
+  checkRange,
+  checkReactive,
+  liveDigits
+} from './electrical.ts'
+import type { Finding } from './finding.ts'
+import { holds, violated } from './finding.ts'
+import type { MeterHistory } from './history.ts'
+import { ID, totalPower } from './item-values.ts'
+import { checkOverload, checkPowerFactor, checkSwing, slotKva } from './load.ts'
+import { checkEvents, noteCounters } from './meter-events.ts'
+import { checkPattern, notePattern, usualBand } from './pattern.ts'
+import { noteRatioState, ratioTests } from './ratio-state.ts'
+import {
+  fingerprintOf,
+  noteRatioValues,
+  testFingerprint,
+  testIdentity,
+  testLegal,
+  testRegister,
+  testSide,
+  testVoltage
+} from './ratio-tests.ts'
+import { ratioVerdict } from './ratio-verdict.ts'
+import { largestIncrement, refineResolution, registerStep, registersOf } from './register-step.ts'
+import { checkDemand, checkRegisters, checkTariffSum } from './registers.ts'
+import { limitsOf, type MeterLimits, type RuleBook } from './rule-book.ts'
+import { checkSum, noteSum } from './sum-check.ts'
+
+export interface CheckedReading {
+  /** The reading with its flags; the same object where nothing was flagged. */
+  readonly reading: Reading
+  readonly flags: readonly QualityFlag[]
+  readonly findings: readonly Finding[]
+}
+
+/**
+ * Checks one reading. A gap record is a finding of rule `gap` and leaves the history alone.
+ * @param history changed: it is the meter's memory after the call
+ * @param limits of the meter, or the rule book to take them from
+ */
+export function checkReading(
+  reading: Reading,
+  history: MeterHistory,
+  meter: MeterPoint,
+  limits: MeterLimits | RuleBook,
+  options: CheckOptions
+): CheckedReading {
+  const own = 'rules' in limits ? limitsOf(limits, meter.rules) : limits
+  if (isGap(reading) || reading.values.every(([, value]) => value === null))
+    return { reading, flags: [], findings: [violated('gap', { reason: reading.quality & 0xff })] }
+  const slotHours = options.slotSeconds / 3600
+  const c = meterContext(meter, reading, history, own, slotHours, (values, ctSecondary, direct) =>
+    registerStep(
+      values,
+      history,
+      reading.slot,
+      largestIncrement(
+        values,
+        ctSecondary,
+        direct,
+        slotHours,
+        own.get('physical', 'directAmps'),
+        own.get('physical', 'overRange')
+      )
+    )
+  )
+  noteResolution(c)
+  noteRatioValues(c)
+  noteRatioState(c)
+  noteDigits(c)
+  const band = usualBand(c, options)
+  const findings: Finding[] = [
+    holds('gap'),
+    ...checkRegisters(c),
+    checkRange(c),
+    checkTariffSum(c),
+    checkDemand(c),
+    checkSum(c, options),
+    checkPhaseLoss(c),
+    checkReactive(c),
+    ...checkEnergyAgainstCurrent(c),
+    ...checkClock(c),
+    checkFlatLine(c),
+    checkOverload(c),
+    checkSwing(c, band?.top, band?.low),
+    checkPowerFactor(c),
+    ...checkEvents(c),
+    ...checkPattern(c, options)
+  ]
+  const ratio = [
+    testRegister(c),
+    testFingerprint(c),
+    testLegal(c),
+    testSide(c),
+    testVoltage(c),
+    testIdentity(c),
+    ...ratioTests(c),
+    ...(options.area ?? []).filter(finding => finding.rule.startsWith('ratio-'))
+  ]
+  findings.push(...ratio, ratioVerdict(c, ratio))
+  findings.push(...(options.area ?? []).filter(finding => !finding.rule.startsWith('ratio-')))
+  const enabled = findings.filter(finding => own.enabled(finding.rule))
+  advance(c, options)
+  const flags = flagsFrom(enabled)
+  return { reading: flagged(reading, flags), flags, findings: enabled }
+}
+
+function flagsFrom(findings: readonly Finding[]): QualityFlag[] {
+  const flags = new Set<QualityFlag>()
+  for (const finding of findings)
+    if (finding.flag && (finding.verdict === 'violated' || finding.flag === 'registerReset'))
+      flags.add(finding.flag)
+  return [...flags]
+}
+
+function flagged(reading: Reading, flags: readonly QualityFlag[]): Reading {
+  let quality = reading.quality
+  for (const flag of flags) quality |= QUALITY_FLAG[flag]
+  return quality === reading.quality ? reading : { ...reading, quality }
+}
+
+function noteResolution(c: MeterContext): void {
+  const { step, history } = c
+  if (step.kind !== 'step' || step.event) return
+  for (const moved of [step.import, step.export])
+    if (moved !== undefined && moved > 0) history.resolution = refineResolution(history.resolution, moved)
+}
+
+function noteDigits(c: MeterContext): void {
+  const digits = c.live ? liveDigits(c) : undefined
+  const { history } = c
+  if (digits === undefined) return
+  history.stillSlots = digits === history.digits ? history.stillSlots + 1 : 0
+  history.digits = digits
+}
+
+/** The history after the reading. Values in doubt do not become the base. */
+function advance(c: MeterContext, options: CheckOptions): void {
+  const { history, step, reading } = c
+  notePattern(c, options)
+  noteSum(c, options)
+  history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
+  // after leap upon leap the base moves on, yet the next must still be told from a bad value
+  if (step.kind === 'doubt' || (step.event === 'leap' && history.leaps > 1))
+    history.doubt = { slot: reading.slot, moved: step.moved, registers: registersOf(c.values) }
+  else if (step.kind !== 'none') {
+    history.registers = { ...history.registers, ...registersOf(c.values) }
+    history.lastSlot = reading.slot
+    history.doubt = null
+  } else history.lastSlot = Math.max(history.lastSlot, reading.slot)
+  const load = slotKva(c)
+  history.load = load ?? null
+  if (load !== undefined) history.peak = Math.max(history.peak * 0.9999, load)
+  const p = c.live ? totalPower(c.values) : undefined
+  history.power = p === undefined ? null : Math.abs(p)
+  const { meterTime, readAt } = reading
+  if (meterTime !== null && readAt !== null && c.live) history.drift = Math.round(meterTime - readAt / 1000)
+  noteCounters(c)
+  history.ratio.fingerprint = fingerprintOf(c)
+  history.counters[ID.programmingCount] ??= c.values.get(ID.programmingCount) ?? 0
+  history.seen++
+}

@@ -1,0 +1,94 @@
+/** What every check of one reading is given, worked out once. */
+import { type Reading, SOURCE } from '../../proto/reading.ts'
+import type { MeterPoint } from '../ports.ts'
+import type { Finding } from './finding.ts'
+import type { MeterHistory } from './history.ts'
+import { amps, apparentPower, ID, type ItemValues, itemValues, powerFactor, volts } from './item-values.ts'
+import type { RegisterStep } from './register-step.ts'
+import type { MeterLimits } from './rule-book.ts'
+
+/** How the checks see time and each other. */
+export interface CheckOptions {
+  readonly slotSeconds: number
+  /** minutes east of UTC, for days and tariff hours */
+  readonly utcOffsetMinutes: number
+  /** findings of checks over several meters (balance, peers) that speak about this one */
+  readonly area?: readonly Finding[]
+}
+
+/** 'single': one phase; 'three': three elements on phase voltages; 'two': two elements on line voltages (no B) */
+export type Wiring = 'single' | 'three' | 'two' | 'unknown'
+
+export interface MeterContext {
+  readonly meter: MeterPoint
+  readonly reading: Reading
+  readonly values: ItemValues
+  readonly history: MeterHistory
+  readonly limits: MeterLimits
+  readonly slotHours: number
+  /** Registers against those of the last reading. */
+  readonly step: RegisterStep
+  /** CT and PT in force: the reading's stamp, else the archive. primary = secondary x ct x pt */
+  readonly ct: number
+  readonly pt: number
+  readonly ctSecondary: number
+  readonly wiring: Wiring
+  /** Values of the moment were taken now: not from a freeze or a profile, where they are means. */
+  readonly live: boolean
+  /** kVA of the moment, primary */
+  readonly kva: number | undefined
+  /** mean kW over the slot from the registers, primary, import minus export; undefined without a base */
+  readonly meanKw: number | undefined
+  readonly powerFactor: number | undefined
+}
+
+export function meterContext(
+  meter: MeterPoint,
+  reading: Reading,
+  history: MeterHistory,
+  limits: MeterLimits,
+  slotHours: number,
+  stepOf: (values: ItemValues, ctSecondary: number, direct: boolean) => RegisterStep
+): MeterContext {
+  const values = itemValues(reading)
+  const stamp = reading.ratio
+  const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
+  const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary
+  const ctSecondary = stamp ? stamp.ctSecondary : meter.ct.secondary
+  const step = stepOf(values, ctSecondary, ct === 1)
+  const kva = apparentPower(values)
+  const k = ct * pt
+  const net = step.kind === 'step' && step.import !== undefined ? step.import - (step.export ?? 0) : undefined
+  return {
+    meter,
+    reading,
+    values,
+    history,
+    limits,
+    slotHours,
+    step,
+    ct,
+    pt,
+    ctSecondary,
+    wiring: wiringOf(values),
+    live: reading.source === SOURCE.live,
+    kva: kva === undefined ? undefined : kva * k,
+    meanKw: net === undefined ? undefined : ((net / 1000) * k) / (step.slots * slotHours),
+    powerFactor: powerFactor(values)
+  }
+}
+
+/** Told by the voltages: two-element meters show no B phase (or a small stray one) and line voltage on A and C. */
+function wiringOf(values: ItemValues): Wiring {
+  const a = volts(values, ID.voltage[0])
+  const b = volts(values, ID.voltage[1])
+  const c = volts(values, ID.voltage[2])
+  if (a === undefined && b === undefined && c === undefined) return 'unknown'
+  if (b === undefined && c === undefined) return 'single'
+  const third = amps(values, ID.current[2])
+  if ((b ?? 0) < 1 && (c ?? 0) < 1 && (third ?? 0) === 0) return 'single'
+  if ((b ?? 0) < 0.2 * Math.max(a ?? 0, c ?? 0) && (amps(values, ID.current[1]) ?? 0) === 0) {
+    return (a ?? 0) > 80 && (a ?? 0) < 130 && (c ?? 0) > 80 && (c ?? 0) < 130 ? 'two' : 'three'
+  }
+  return 'three'
+}

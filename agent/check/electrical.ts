@@ -1,0 +1,188 @@
+/** Findings about the values of the moment: ranges, phases, reactive power, energy against current, meter clock. */
+import { SOURCE } from '../../proto/reading.ts'
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
+import { amps, factor, ID, phases, totalPower, volts } from './item-values.ts'
+import { referenceKva } from './load.ts'
+
+/** Ranges that hold for every meter. */
+export function checkRange(c: MeterContext): Finding {
+  let seen = 0
+  const most = c.limits.get('range', 'voltageMax')
+  for (const item of [...ID.voltage, ...ID.lineVoltage]) {
+    const u = volts(c.values, item)
+    if (u === undefined) continue
+    seen++
+    if (u < 0 || u > most * (c.pt > 1 ? Math.max(1, c.pt) : 1))
+      return violated('range', { item, volts: round(u), limit: most }, { flag: 'range', cause: 'voltage' })
+  }
+  for (const item of [ID.powerFactor, ...ID.phasePowerFactor]) {
+    const pf = factor(c.values, item)
+    if (pf === undefined) continue
+    seen++
+    if (Math.abs(pf) > 1.01)
+      return violated('range', { item, powerFactor: round(pf) }, { flag: 'range', cause: 'power-factor' })
+  }
+  const raw = c.values.get(ID.frequency)
+  if (raw !== undefined && raw !== 0) {
+    seen++
+    const hertz = raw / 1000
+    if (hertz < c.limits.get('range', 'frequencyLow') || hertz > c.limits.get('range', 'frequencyHigh'))
+      return violated('range', { hertz: round(hertz) }, { flag: 'range', cause: 'frequency' })
+  }
+  return seen > 0 ? holds('range') : noEvidence('range', 'nothing to check')
+}
+
+/** V10: a phase whose voltage is far under the highest. Two-element meters have no B phase to lose. */
+export function checkPhaseLoss(c: MeterContext): Finding {
+  const all = phases(c.values, ID.voltage, volts)
+  const had = all.filter(u => u !== null)
+  if (c.wiring !== 'three' || had.length < 3) return noEvidence('phase-loss', 'not three phases')
+  const highest = Math.max(...had)
+  const lowest = Math.min(...had)
+  if (highest < 20) return noEvidence('phase-loss', 'no voltage at all')
+  const phase = 'ABC'[all.indexOf(lowest)] as string
+  const level = c.limits.get('phase-loss', 'ratio') / Math.max(0.01, lowest / highest)
+  return judge(
+    'phase-loss',
+    level,
+    { phase, volts: round(lowest), highest: round(highest) },
+    { flag: 'phase' }
+  )
+}
+
+/** V10: much current, hardly any active power. */
+export function checkReactive(c: MeterContext): Finding {
+  const { powerFactor: pf, kva } = c
+  const reference = referenceKva(c)
+  if (pf === undefined || kva === undefined || reference === undefined)
+    return noEvidence('reactive', 'no power factor or reference')
+  const i = phases(c.values, ID.current, amps)
+  const u = phases(c.values, ID.voltage, volts)
+  let product = 0
+  for (let n = 0; n < 3; n++) product += ((i[n] ?? 0) * (u[n] ?? 0) * c.ct * c.pt) / 1000
+  const load = Math.max(kva, product)
+  if (load < c.limits.get('reactive', 'floor') * reference) return noEvidence('reactive', 'load too low')
+  const level = c.limits.get('reactive', 'powerFactorMin') / Math.max(0.001, pf)
+  return judge('reactive', level, { powerFactor: round(pf), kva: round(load) }, { flag: 'consistency' })
+}
+
+/** V4 and its reverse: registers against the power of the moment over the slots since the last reading. */
+export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
+  const { step } = c
+  const p = totalPower(c.values)
+  if (step.kind !== 'step' || step.import === undefined || step.event || p === undefined || !c.live)
+    return [noEvidence('zero-energy', 'no increment or power')]
+  const gained = step.import + (step.export ?? 0)
+  // the power register may be what is broken: current and voltage speak too
+  const i = phases(c.values, ID.current, amps)
+  const u = phases(c.values, ID.voltage, volts)
+  let flowing = 0
+  let currents = 0
+  let expected = 0
+  for (let n = 0; n < 3; n++) {
+    const current = i[n]
+    if (current === null || current === undefined) continue
+    currents++
+    flowing = Math.max(flowing, Math.abs(current))
+    expected += (Math.abs(current) * (u[n] ?? 0)) / 1000
+  }
+  const hours = step.slots * c.slotHours
+  const before = c.history.power
+  // both ends of the slot under load, or the load may have come a moment ago
+  const steady = before === null ? 0 : Math.min(Math.abs(p), Math.abs(before))
+  const counts = (steady * hours * 1000) / c.history.resolution
+  const out: Finding[] = []
+  if (counts < c.limits.get('zero-energy', 'counts') || flowing === 0)
+    out.push(noEvidence('zero-energy', 'load too low'))
+  else {
+    const ratio = gained / (steady * hours * 1000)
+    const level = c.limits.get('zero-energy', 'ratio') / Math.max(0.001, ratio)
+    out.push(
+      judge(
+        'zero-energy',
+        level,
+        { kwh: gained / 1000, expectedKwh: round(steady * hours) },
+        {
+          flag: 'consistency'
+        }
+      )
+    )
+  }
+  const gainedCounts = gained / c.history.resolution
+  if (currents === 0 || step.slots !== 1) out.push(noEvidence('energy-no-current', 'no currents'))
+  else if (gainedCounts < c.limits.get('energy-no-current', 'counts'))
+    out.push(noEvidence('energy-no-current', 'no energy'))
+  else {
+    const dead = flowing === 0 && (c.history.power ?? 1) === 0 && p === 0
+    out.push(
+      judge(
+        'energy-no-current',
+        dead ? 2 : 0,
+        { kwh: gained / 1000, amps: flowing, kva: round(expected) },
+        {
+          flag: 'consistency'
+        }
+      )
+    )
+  }
+  return out
+}
+
+/** V12: the meter's clock against ours, and a step of it since the last reading. */
+export function checkClock(c: MeterContext): Finding[] {
+  const { meterTime, readAt } = c.reading
+  if (meterTime === null || readAt === null || c.reading.source !== SOURCE.live)
+    return [noEvidence('meter-clock', 'no meter time')]
+  const drift = meterTime - readAt / 1000
+  const before = c.history.drift
+  const out = [
+    judge(
+      'meter-clock',
+      Math.abs(drift) / c.limits.get('meter-clock', 'driftMax'),
+      { driftS: round(drift) },
+      {
+        flag: 'meterClock'
+      }
+    )
+  ]
+  if (before !== null) {
+    const step = Math.abs(drift - before)
+    out.push(
+      judge(
+        'clock-step',
+        step / c.limits.get('clock-step', 'stepMax'),
+        { stepS: round(drift - before) },
+        {
+          flag: 'meterClock'
+        }
+      )
+    )
+  }
+  return out
+}
+
+/** Same digits of every voltage and current, reading after reading. Zero current on a dead line is no flat line. */
+export function checkFlatLine(c: MeterContext): Finding {
+  const limit = c.limits.get('flat-line', 'slots')
+  if (c.history.stillSlots === 0 && !liveDigits(c)) return noEvidence('flat-line', 'no values of the moment')
+  return judge(
+    'flat-line',
+    (c.history.stillSlots + 1) / limit,
+    { slots: c.history.stillSlots + 1 },
+    {
+      flag: 'consistency'
+    }
+  )
+}
+
+/** Text of the moving digits of a reading; undefined where too few of them could move. */
+export function liveDigits(c: MeterContext): string | undefined {
+  const digits: number[] = []
+  for (const item of [...ID.voltage, ...ID.current, ID.power]) {
+    const value = c.values.get(item)
+    if (value !== undefined && value !== 0) digits.push(value)
+  }
+  const flowing = ID.current.some(item => (c.values.get(item) ?? 0) !== 0)
+  return flowing && digits.length >= 3 ? digits.join(',') : undefined
+}

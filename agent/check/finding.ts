@@ -1,0 +1,53 @@
+/** What a check says: it never changes a value, it only gives a verdict with the numbers behind it. */
+import type { QualityFlag } from '../../proto/reading.ts'
+
+/** 'no-evidence': the check could not be made (missing items, load too low, window too short); it neither raises nor clears. */
+export type Verdict = 'holds' | 'violated' | 'no-evidence'
+
+export type Numbers = Readonly<Record<string, number | string>>
+
+export interface Finding {
+  /** id in config/rules/*.yaml */
+  readonly rule: string
+  readonly verdict: Verdict
+  /** Measured over limit: above 1 is violated; an alarm clears at 0.8. 0 where the rule is yes or no. */
+  readonly level: number
+  /** Flag set in the signed reading while the rule is violated. */
+  readonly flag?: QualityFlag
+  /** Kind of the event, e.g. 'rollover' or 'night-bypass'. */
+  readonly cause?: string
+  /** For ratio tests: archive ratio over likely true ratio. */
+  readonly factor?: number
+  readonly numbers: Numbers
+}
+
+/** A measured level against its limit: violated above 1. */
+export function judge(
+  rule: string,
+  level: number,
+  numbers: Numbers,
+  more: Pick<Finding, 'flag' | 'cause' | 'factor'> = {}
+): Finding {
+  return { rule, verdict: level > 1 ? 'violated' : 'holds', level, numbers, ...more }
+}
+
+export function violated(
+  rule: string,
+  numbers: Numbers,
+  more: Pick<Finding, 'flag' | 'cause' | 'factor'> = {}
+): Finding {
+  return { rule, verdict: 'violated', level: 2, numbers, ...more }
+}
+
+export function holds(rule: string, numbers: Numbers = {}): Finding {
+  return { rule, verdict: 'holds', level: 0, numbers }
+}
+
+export function noEvidence(rule: string, why: string): Finding {
+  return { rule, verdict: 'no-evidence', level: 0, numbers: { why } }
+}
+
+/** Four significant digits: evidence is read by people and hashed, not computed with. */
+export function round(value: number, digits = 4): number {
+  return Number.isFinite(value) ? Number(value.toPrecision(digits)) : 0
+}

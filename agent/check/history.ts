@@ -1,0 +1,97 @@
+/** What the checks remember of one meter: at most 4 KiB as text, no raw history. */
+
+export interface MeterHistory {
+  /** Slot of the last reading whose registers were believed; -1 before the first. */
+  lastSlot: number
+  /** Registers at the end of lastSlot, 0.001 kWh. */
+  registers: Record<number, number>
+  /** Registers that did not follow from those, waiting for the next reading. */
+  doubt: { slot: number; moved: number; registers: Record<number, number> } | null
+  /** Leaps in a row: more than one is no bad value but a register on another side. */
+  leaps: number
+  /** Resolution of the registers in 0.001 kWh, learned: 1000 until an increment shows finer. */
+  resolution: number
+  /** Event counters as last seen. */
+  counters: Record<number, number>
+  /** Load of the last slot, primary kW (registers) or kVA (moment); null before the first. */
+  load: number | null
+  /** |kW| of the moment, meter's side, at the last live reading */
+  power: number | null
+  /** Meter clock minus ours at the last live reading, s */
+  drift: number | null
+  /** Readings in a row whose moving digits did not move, and those digits. */
+  stillSlots: number
+  digits: string
+  /** Highest load that was no finding, decaying slowly; 0 before the first. */
+  peak: number
+  /** Readings with values so far. */
+  seen: number
+  day: DayState
+  /** Last values of the ratio tests, as logarithms. */
+  ratio: RatioState
+}
+
+/** The day so far, for the sum check and the read-success rate. */
+export interface DayState {
+  /** day number, local */
+  number: number
+  /** registers at the start, sum of increments since, 0.001 kWh */
+  start: number
+  sum: number
+  /** a rollover, swap or reset fell into the day */
+  broken: boolean
+}
+
+export interface RatioState {
+  /** ln of P / sum(U I PF), newest last, at most 24 */
+  identity: number[]
+  /** median phase or line voltage on the meter's side, newest last, at most 24 */
+  voltage: number[]
+  /** highest phase current on the meter's side, newest last, at most 24 */
+  amps: number[]
+  /** CT and PT registers as last read, 0 = never */
+  ctRegister: number
+  ptRegister: number
+  /** constant, programming count and registers in one text: the fingerprint */
+  fingerprint: string
+  version: number
+}
+
+export function emptyHistory(): MeterHistory {
+  return {
+    lastSlot: -1,
+    registers: {},
+    doubt: null,
+    leaps: 0,
+    resolution: 1000,
+    counters: {},
+    load: null,
+    power: null,
+    drift: null,
+    stillSlots: 0,
+    digits: '',
+    peak: 0,
+    seen: 0,
+    day: { number: -1, start: 0, sum: 0, broken: false },
+    ratio: { identity: [], voltage: [], amps: [], ctRegister: 0, ptRegister: 0, fingerprint: '', version: 0 }
+  }
+}
+
+/** Version of the text form; another version is forgotten, not guessed at. */
+const FORM = 1
+
+export function encodeHistory(history: MeterHistory): string {
+  return JSON.stringify([FORM, history])
+}
+
+/** The history of a text, or an empty one when it is damaged or of another form: state that is cheap to lose. */
+export function decodeHistory(text: string | undefined): MeterHistory {
+  if (text === undefined) return emptyHistory()
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (!Array.isArray(parsed) || parsed[0] !== FORM) return emptyHistory()
+    return { ...emptyHistory(), ...(parsed[1] as Partial<MeterHistory>) }
+  } catch {
+    return emptyHistory()
+  }
+}

@@ -1,0 +1,96 @@
+/** Load and power factor: overload, swing, power factor under the limit. Loads are primary here. */
+import type { MeterContext } from './context.ts'
+import { type Finding, judge, noEvidence, round } from './finding.ts'
+
+/** What a load is measured against: the rated capacity, else the highest load seen after a while; undefined before. */
+export function referenceKva(c: MeterContext): number | undefined {
+  if (c.meter.ratedKva !== undefined) return c.meter.ratedKva
+  return c.history.seen >= 192 && c.history.peak > 0 ? c.history.peak : undefined
+}
+
+/** Load of the slot in kVA: from the registers (mean of the slot) where they can tell, else of the moment. */
+export function slotKva(c: MeterContext): number | undefined {
+  if (c.meanKw === undefined) return c.step.kind === 'doubt' ? undefined : c.kva
+  const pf = c.powerFactor
+  // one count more or less must not be a tenth of the load
+  const countKw = (c.history.resolution / 1000 / c.slotHours / c.step.slots) * c.ct * c.pt
+  const mean = Math.abs(c.meanKw)
+  if (c.kva !== undefined && mean < 10 * countKw) return c.kva
+  return mean / (pf !== undefined && pf > 0.3 ? pf : 1)
+}
+
+/** Load over the limit of rated capacity. */
+export function checkOverload(c: MeterContext): Finding {
+  const rated = c.meter.ratedKva
+  const load = slotKva(c)
+  if (rated === undefined || load === undefined) return noEvidence('overload', 'no rated capacity or load')
+  const limit = c.limits.get('overload', 'factor')
+  const numbers = { loadKva: round(load), ratedKva: rated, percent: round((100 * load) / rated) }
+  return judge('overload', load / rated / limit, numbers, { flag: 'overload' })
+}
+
+/** Swing slot to slot. `usualTop` is the highest load this meter shows around this time of week; undefined while untaught. */
+export function checkSwing(
+  c: MeterContext,
+  usualTop: number | undefined,
+  usualLow: number | undefined
+): Finding {
+  const load = slotKva(c)
+  const before = c.history.load
+  const reference = referenceKva(c)
+  if (load === undefined || before === null || reference === undefined || c.step.slots > 1)
+    return noEvidence('swing', 'no load before or no reference')
+  const floor = c.limits.get('swing', 'floor') * reference
+  const high = Math.max(load, before)
+  const low = Math.max(Math.min(load, before), floor)
+  const factor = high / low - 1
+  const rising = load > before
+  const numbers = { loadKva: round(load), beforeKva: round(before), percent: round(100 * factor) }
+  const level = factor / c.limits.get('swing', 'factor')
+  if (level > 1) {
+    if (usualTop === undefined || usualLow === undefined) {
+      if (high < c.limits.get('swing', 'untaught') * reference)
+        return noEvidence('swing', 'pattern not yet known')
+    } else if (rising ? load <= usualTop : load >= usualLow || before <= usualTop) {
+      return { rule: 'swing', verdict: 'holds', level: 0, numbers: { ...numbers, usual: 'yes' } }
+    }
+  }
+  return judge('swing', level, numbers, { flag: 'swing' })
+}
+
+/** Power factor over a demand period, with a floor under which nothing is said. */
+export function checkPowerFactor(c: MeterContext): Finding {
+  const pf = demandPowerFactor(c)
+  const reference = referenceKva(c)
+  if (pf === undefined || c.kva === undefined || reference === undefined)
+    return noEvidence('power-factor', 'no power factor or reference')
+  if (c.kva < c.limits.get('power-factor', 'floor') * reference)
+    return noEvidence('power-factor', 'load too low')
+  const min = c.limits.get('power-factor', 'min')
+  const level = (1 - pf) / Math.max(1e-6, 1 - min)
+  return judge('power-factor', level, { powerFactor: round(pf), min }, { flag: 'powerFactor' })
+}
+
+/** From active and reactive energy of the slot where both registers moved enough, else of the moment. */
+function demandPowerFactor(c: MeterContext): number | undefined {
+  const { step, history } = c
+  if (step.kind === 'step' && step.import !== undefined && step.slots === 1 && !step.event) {
+    const reactive = reactiveIncrement(c)
+    if (reactive !== undefined && Math.max(step.import, reactive) >= 20 * history.resolution)
+      return step.import / Math.hypot(step.import, reactive)
+  }
+  return c.powerFactor
+}
+
+function reactiveIncrement(c: MeterContext): number | undefined {
+  let sum = 0
+  let had = false
+  for (const item of [130, 140]) {
+    const now = c.values.get(item)
+    const before = c.history.registers[item]
+    if (now === undefined || before === undefined || now < before) continue
+    sum += now - before
+    had = true
+  }
+  return had && sum > 0 ? sum : undefined
+}

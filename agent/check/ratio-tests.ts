@@ -1,0 +1,247 @@
+/** CT/PT tests 1 to 6 of peers-features.md C: archive against register, fingerprint, legal values, side, voltage, identity. */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { amps, factor, ID, kilo, phases, ratioRegister, totalPower, volts } from './item-values.ts'
+import { isLegalCt, isLegalPt, nominalVoltages, snapFactor } from './ratio-factors.ts'
+import { median } from './statistics.ts'
+
+/** Test 1. The register is read every few hours; what it said last counts. 0 and 1 mean unset: no evidence. */
+export function testRegister(c: MeterContext): Finding {
+  const tolerance = c.limits.get('ratio-register', 'tolerance')
+  const { ctRegister, ptRegister } = c.history.ratio
+  const wrong: Record<string, number> = {}
+  let off = 1
+  let seen = 0
+  for (const [name, archive, register] of [
+    ['ct', c.ct, ctRegister],
+    ['pt', c.pt, ptRegister]
+  ] as const) {
+    if (register === 0 || register === 1) continue
+    seen++
+    if (Math.abs(archive / register - 1) <= tolerance) continue
+    wrong[`${name}Archive`] = round(archive, 6)
+    wrong[`${name}Register`] = round(register, 6)
+    off *= archive / register
+  }
+  if (seen === 0) return noEvidence('ratio-register', 'register unset or not read')
+  if (Object.keys(wrong).length === 0) return holds('ratio-register', { ct: c.ct, pt: c.pt })
+  return violated('ratio-register', wrong, { factor: round(off, 6) })
+}
+
+/** Test 3. */
+export function testLegal(c: MeterContext): Finding {
+  const stamp = c.reading.ratio
+  const ct = stamp ? [stamp.ctPrimary, stamp.ctSecondary] : [c.meter.ct.primary, c.meter.ct.secondary]
+  const pt = stamp ? [stamp.ptPrimary, stamp.ptSecondary] : [c.meter.pt.primary, c.meter.pt.secondary]
+  const [cp, cs, pp, ps] = [...ct, ...pt] as [number, number, number, number]
+  if (c.ct < 1 && isLegalCt(cs, cp))
+    return violated(
+      'ratio-legal',
+      { ct: `${cp}/${cs}` },
+      { cause: 'ct-swapped', factor: round(c.ct * c.ct, 6) }
+    )
+  if (c.pt < 1 && isLegalPt(ps, pp))
+    return violated(
+      'ratio-legal',
+      { pt: `${pp}/${ps}` },
+      { cause: 'pt-swapped', factor: round(c.pt * c.pt, 6) }
+    )
+  const ctLegal = isLegalCt(cp, cs)
+  const ptLegal = isLegalPt(pp, ps)
+  if (ctLegal && ptLegal) return holds('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` })
+  const crossed = isLegalCt(pp, ps) && isLegalPt(cp, cs) && c.ct > 1 && c.pt > 1
+  const cause = crossed ? 'ct-pt-exchanged' : ctLegal ? 'pt-not-standard' : 'ct-not-standard'
+  return violated('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` }, { cause })
+}
+
+/** Test 4: values above what the secondary side can carry are primary already. */
+export function testSide(c: MeterContext): Finding {
+  const i = Math.max(0, ...phases(c.values, ID.current, amps).map(x => Math.abs(x ?? 0)))
+  const u = Math.max(0, ...phases(c.values, ID.voltage, volts).map(x => x ?? 0))
+  if (c.ct <= 1 && c.pt <= 1) return noEvidence('ratio-side', 'no transformers')
+  const mostAmps = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
+  // a real overload passes; a register on the primary side is above most of the day, or far above at once
+  const ring = c.history.ratio.amps
+  const usual = ring.length >= 8 ? median(ring) : 0
+  const gross = ring.length >= 3 && ring.slice(-3).every(x => x > 4 * mostAmps)
+  if (c.ct > 1 && (usual > mostAmps || gross))
+    return violated(
+      'ratio-side',
+      { amps: round(i), usualAmps: round(median(ring)), limit: mostAmps },
+      { cause: 'current', factor: round(c.ct) }
+    )
+  const ps = c.reading.ratio?.ptSecondary ?? c.meter.pt.secondary
+  const mostVolts = c.limits.get('ratio-side', 'overVoltage') * (ps >= 57 ? Math.max(100, ps) : 110)
+  if (c.pt > 1 && u > mostVolts)
+    return violated(
+      'ratio-side',
+      { volts: round(u), limit: mostVolts },
+      { cause: 'voltage', factor: round(c.pt) }
+    )
+  if (c.history.leaps > 1)
+    return violated('ratio-side', { leaps: c.history.leaps }, { cause: 'energy', factor: round(c.ct * c.pt) })
+  return i > 0 || u > 0
+    ? holds('ratio-side', { amps: round(i), volts: round(u) })
+    : noEvidence('ratio-side', 'no values')
+}
+
+/** Voltage on the meter's side for test 5: median of the phases; undefined when the line is dead. */
+export function sideVoltage(
+  c: MeterContext
+): { volts: number; kind: 'phase' | 'line' | 'either' } | undefined {
+  const own = phases(c.values, ID.voltage, volts).filter(u => u !== null && u > 10) as number[]
+  if (own.length > 0) {
+    const kind = c.wiring === 'two' ? 'line' : c.wiring === 'single' && c.pt > 1 ? 'either' : 'phase'
+    return { volts: kind === 'line' ? (own[0] as number) : median(own), kind }
+  }
+  const line = phases(c.values, ID.lineVoltage, volts).filter(u => u !== null && u > 10) as number[]
+  return line.length > 0 ? { volts: median(line), kind: 'line' } : undefined
+}
+
+/** Test 5: primary voltage on the ladder of system voltages. */
+export function testVoltage(c: MeterContext): Finding {
+  const ring = c.history.ratio.voltage
+  const side = sideVoltage(c)
+  if (!side || ring.length < c.limits.get('ratio-voltage', 'samples'))
+    return noEvidence('ratio-voltage', 'too few voltages')
+  const secondary = median(ring)
+  const primary = secondary * c.pt
+  const tolerance = c.limits.get('ratio-voltage', 'tolerance')
+  const ladder = nominalVoltages(side.kind)
+  const off = (u: number) => Math.min(...ladder.map(n => Math.abs(u / n - 1)))
+  const numbers = { secondaryVolts: round(secondary), pt: c.pt, primaryVolts: round(primary) }
+  if (off(primary) <= tolerance) return holds('ratio-voltage', numbers)
+  const register = c.history.ratio.ptRegister
+  if (register > 1 && off(secondary * register) <= tolerance)
+    return violated('ratio-voltage', numbers, { factor: round(c.pt / register, 6) })
+  let best: number | undefined
+  let least = 0.1
+  const tried = [
+    2,
+    0.5,
+    Math.sqrt(3),
+    1 / Math.sqrt(3),
+    3,
+    1 / 3,
+    10,
+    0.1,
+    20,
+    0.05,
+    100,
+    0.01,
+    c.pt,
+    1 / c.pt
+  ]
+  for (const f of tried) {
+    if (Math.abs(Math.log(f)) < 0.2) continue
+    const cost = off(primary / f) + 0.02 * Math.abs(Math.log(f))
+    if (cost < least) {
+      least = cost
+      best = f
+    }
+  }
+  return violated('ratio-voltage', numbers, best === undefined ? {} : { factor: round(best, 6) })
+}
+
+/** ln of P over the sum of U I PF for test 6; undefined where the items or the load are missing. */
+export function identitySample(c: MeterContext): number | undefined {
+  const p = totalPower(c.values)
+  if (p === undefined || !c.live) return undefined
+  const i = phases(c.values, ID.current, amps)
+  const u = phases(c.values, ID.voltage, volts)
+  const pf = phases(c.values, ID.phasePowerFactor, factor)
+  const total = c.powerFactor
+  const full = c.ct > 1 ? c.ctSecondary : 5
+  const most = Math.max(0, ...i.map(x => Math.abs(x ?? 0)))
+  if (most < c.limits.get('ratio-identity', 'floor') * full) return undefined
+  let sum = 0
+  if (c.wiring === 'two') {
+    if (total === undefined) return undefined
+    sum = (Math.sqrt(3) * (u[0] ?? 0) * ((i[0] ?? 0) + (i[2] ?? 0)) * total) / 2 / 1000
+  } else {
+    for (let n = 0; n < 3; n++) {
+      const x = i[n]
+      if (x === null || x === undefined || x === 0) continue
+      const cos = pf[n] ?? total
+      if (cos === undefined || cos === null || u[n] === null || u[n] === undefined) return undefined
+      sum += ((u[n] as number) * x * Math.abs(cos)) / 1000
+    }
+  }
+  const signs = phases(c.values, ID.phasePower, kilo)
+  // phases that flow against each other break the identity without any ratio being wrong
+  if (signs.some(x => (x ?? 0) < 0) && signs.some(x => (x ?? 0) > 0)) return undefined
+  if (sum <= 0 || p === 0) return undefined
+  return Math.log(Math.abs(p) / sum)
+}
+
+/** Test 6: the median identity of the last readings; a snap names the mistake, anything else is no evidence. */
+export function testIdentity(c: MeterContext): Finding {
+  const ring = c.history.ratio.identity
+  if (ring.length < c.limits.get('ratio-identity', 'samples'))
+    return noEvidence('ratio-identity', 'too few values')
+  const middle = median(ring)
+  const spread = median(ring.map(x => Math.abs(x - middle)))
+  const snap = c.limits.get('ratio-identity', 'snap')
+  const ratio = Math.exp(middle)
+  const numbers = { ratio: round(ratio), spread: round(spread), samples: ring.length }
+  if (spread > 0.1) return noEvidence('ratio-identity', 'values scatter')
+  if (Math.abs(middle) <= Math.log(1 + snap)) return holds('ratio-identity', numbers)
+  const named = snapFactor(ratio, snap, c.ct, c.pt)
+  if (!named) return { ...noEvidence('ratio-identity', 'off, but by no known factor'), numbers }
+  return violated(
+    'ratio-identity',
+    { ...numbers, factorName: named.name },
+    { factor: round(named.value, 6), cause: named.name }
+  )
+}
+
+/** Test 2: what only programming changes, in one text. */
+export function fingerprintOf(c: MeterContext): string {
+  const { ctRegister, ptRegister } = c.history.ratio
+  const constant = c.values.get(ID.constantActive) ?? 0
+  const programmed = c.values.get(ID.programmingCount) ?? -1
+  return `${ctRegister}|${ptRegister}|${constant}|${programmed}`
+}
+
+/** Test 2 against the last fingerprint; a part that was not read before is learned in silence. */
+export function testFingerprint(c: MeterContext): Finding {
+  const before = c.history.ratio.fingerprint
+  if (before === '') return noEvidence('ratio-fingerprint', 'first reading')
+  const old = before.split('|')
+  const now = fingerprintOf(c).split('|')
+  const names = ['ctRegister', 'ptRegister', 'constant', 'programmingCount']
+  const numbers: Record<string, string> = {}
+  names.forEach((name, n) => {
+    const unread = n === 3 ? '-1' : '0'
+    if (old[n] !== unread && now[n] !== unread && old[n] !== now[n]) numbers[name] = `${old[n]} to ${now[n]}`
+  })
+  if (Object.keys(numbers).length === 0) return holds('ratio-fingerprint')
+  return violated('ratio-fingerprint', numbers)
+}
+
+/** Takes the values of a reading into the ratio tests' memory; a new archive version starts it anew. */
+export function noteRatioValues(c: MeterContext): void {
+  const state = c.history.ratio
+  const version = c.reading.ratio?.version ?? c.meter.ratioVersion
+  if (state.version !== version) {
+    state.version = version
+    state.identity = []
+    state.voltage = []
+    state.amps = []
+  }
+  const ct = ratioRegister(c.values, ID.ctRegister)
+  const pt = ratioRegister(c.values, ID.ptRegister)
+  if (ct !== undefined) state.ctRegister = ct
+  if (pt !== undefined) state.ptRegister = pt
+  const most = Math.max(0, ...phases(c.values, ID.current, amps).map(x => Math.abs(x ?? 0)))
+  if (most > 0) push(state.amps, round(most, 3))
+  const side = sideVoltage(c)
+  if (side) push(state.voltage, round(side.volts, 5))
+  const identity = identitySample(c)
+  if (identity !== undefined) push(state.identity, round(identity, 4))
+}
+
+function push(ring: number[], value: number): void {
+  ring.push(value)
+  if (ring.length > 24) ring.shift()
+}

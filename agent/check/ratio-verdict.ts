@@ -1,0 +1,84 @@
+/** Weighs the CT/PT tests of one meter into the verdict of rule `ratio`, with the likely true ratio. */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { isLegalCt, nearestCt } from './ratio-factors.ts'
+
+/**
+ * Independent contradictions add up to 2 for an alarm. A test counts double where chance cannot make its contradiction:
+ * two stored numbers differ, a current the meter cannot carry, a power that is off by exactly the meter's own CT.
+ */
+function weightOf(finding: Finding): number {
+  switch (finding.rule) {
+    case 'ratio-register':
+    case 'ratio-side':
+    case 'ratio-voltage':
+    case 'ratio-identity':
+      return 2
+    case 'ratio-legal':
+      return finding.cause?.endsWith('swapped') || finding.cause === 'ct-pt-exchanged' ? 2 : 1
+    case 'ratio-balance':
+    case 'ratio-phase':
+    case 'ratio-energy':
+      return finding.cause === 'certain' ? 2 : 1
+    default:
+      return finding.cause === 'certain' ? 2 : 1
+  }
+}
+
+/** Whose factor is believed first. */
+const ORDER = [
+  'ratio-register',
+  'ratio-balance',
+  'ratio-identity',
+  'ratio-voltage',
+  'ratio-side',
+  'ratio-legal',
+  'ratio-phase',
+  'ratio-energy',
+  'ratio-change',
+  'ratio-load'
+]
+
+/** @param tests the findings of all ratio tests of one reading */
+export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Finding {
+  const against = tests.filter(test => test.verdict === 'violated' && test.rule !== 'ratio-fingerprint')
+  const spoken = tests.filter(test => test.verdict !== 'no-evidence')
+  if (spoken.length === 0) return noEvidence('ratio', 'no test has evidence')
+  const weight = against.reduce((sum, test) => sum + weightOf(test), 0)
+  if (weight === 0) return holds('ratio', { tests: spoken.length })
+  const names = against.map(test => test.rule.replace('ratio-', '')).join(' ')
+  if (weight < c.limits.get('ratio', 'weight'))
+    return { rule: 'ratio', verdict: 'no-evidence', level: 0, numbers: { contradictions: names, weight } }
+  const named = [...against].sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule))
+  const leading = named.find(test => test.factor !== undefined)
+  const numbers: Record<string, number | string> = {
+    contradictions: names,
+    weight,
+    archiveCt: round(c.ct, 6),
+    archivePt: round(c.pt, 6)
+  }
+  if (leading?.factor !== undefined) Object.assign(numbers, likelyRatio(c, leading))
+  for (const test of against)
+    for (const [key, value] of Object.entries(test.numbers)) numbers[`${test.rule.slice(6)}.${key}`] = value
+  return violated('ratio', numbers, {
+    flag: 'ratio',
+    ...(leading?.factor === undefined ? {} : { factor: leading.factor }),
+    ...(leading === undefined ? {} : { cause: leading.cause ?? leading.rule.replace('ratio-', '') })
+  })
+}
+
+function likelyRatio(c: MeterContext, test: Finding): Record<string, number | string> {
+  const off = test.factor as number
+  const onPt =
+    test.rule === 'ratio-voltage' || (test.rule === 'ratio-register' && 'ptRegister' in test.numbers)
+  if (onPt && !('ctRegister' in test.numbers)) return { factor: off, likelyPt: round(c.pt / off, 6) }
+  if (test.rule === 'ratio-side' || test.rule === 'ratio-identity')
+    return { factor: off, likely: 'sides mixed' }
+  const ratio = c.ct / off
+  const near = nearestCt(ratio, c.ctSecondary)
+  const text =
+    near.off < 0.05 && isLegalCt(near.primary, c.ctSecondary)
+      ? `${near.primary}/${c.ctSecondary}`
+      : round(ratio, 6)
+  return { factor: off, likelyCt: text }
+}

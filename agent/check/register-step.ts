@@ -1,0 +1,157 @@
+/**
+ * Energy registers from one reading to the next: rule V3 (peers-features.md D). Exact: integers of 0.001 kWh.
+ * A register that moves impossibly is held in doubt for one reading, so that a single bad value is told from a swapped meter.
+ */
+import type { MeterHistory } from './history.ts'
+import { ID, type ItemValues, volts } from './item-values.ts'
+
+export type RegisterEvent = 'rollover' | 'reset' | 'swap' | 'glitch' | 'negative' | 'leap'
+
+export interface RegisterStep {
+  /** 'first': no base yet; 'none': no register in the reading; 'doubt': the values do not follow from the base */
+  readonly kind: 'step' | 'first' | 'none' | 'doubt'
+  /** 0.001 kWh since the base; undefined where the meter has no such register */
+  readonly import: number | undefined
+  readonly export: number | undefined
+  /** slots since the base reading, at least 1 */
+  readonly slots: number
+  readonly event: RegisterEvent | undefined
+  /** increment or drop that made the event, 0.001 kWh */
+  readonly moved: number
+}
+
+const WATCHED: readonly number[] = [
+  ID.importTotal,
+  ID.exportTotal,
+  ...ID.importTariff,
+  ...ID.exportTariff,
+  ID.reactive1,
+  ID.reactive2
+]
+
+/** Registers that roll over at 10^4 .. 10^7 kWh, and 32-bit counts of 1, 10 and 100 Wh. */
+const MODULI = [1e7, 1e8, 1e9, 1e10, 2 ** 32, 2 ** 32 * 10, 2 ** 32 * 100]
+
+/** Largest increment of a slot in 0.001 kWh on the meter's side: V9, k x U x Imax with every phase loaded. */
+export function largestIncrement(
+  values: ItemValues,
+  ctSecondary: number,
+  direct: boolean,
+  slotHours: number,
+  directAmps: number,
+  overRange: number
+): number {
+  let sum = 0
+  for (const item of ID.voltage) sum += volts(values, item) ?? 0
+  if (sum < 50) sum = direct ? 700 : 300
+  const imax = direct ? directAmps : ctSecondary * overRange
+  // below a count a slot nothing can be said
+  return Math.max(100, sum * imax * overRange * slotHours)
+}
+
+/** How the registers moved since the history's base. Changes nothing. */
+export function registerStep(
+  values: ItemValues,
+  history: MeterHistory,
+  slot: number,
+  largestPerSlot: number
+): RegisterStep {
+  const now = values.get(ID.importTotal)
+  const exported = values.get(ID.exportTotal)
+  if (now === undefined && exported === undefined)
+    return { kind: 'none', import: undefined, export: undefined, slots: 1, event: undefined, moved: 0 }
+  const base = history.registers
+  if (history.lastSlot < 0 || Object.keys(base).length === 0)
+    return { kind: 'first', import: undefined, export: undefined, slots: 1, event: undefined, moved: 0 }
+  const slots = Math.max(1, slot - history.lastSlot)
+  const direct = deltas(values, base)
+  const most = largestPerSlot * slots
+  const lowest = Math.min(direct.import ?? 0, direct.export ?? 0)
+  const highest = Math.max(direct.import ?? 0, direct.export ?? 0)
+  if (lowest >= 0 && highest <= most) {
+    const event = history.doubt ? 'glitch' : undefined
+    return { kind: 'step', ...direct, slots, event, moved: history.doubt ? history.doubt.moved : 0 }
+  }
+  if (history.doubt) {
+    const since = deltas(values, history.doubt.registers)
+    const low = Math.min(since.import ?? 0, since.export ?? 0)
+    const high = Math.max(since.import ?? 0, since.export ?? 0)
+    const elapsed = Math.max(1, slot - history.doubt.slot)
+    // the value in doubt goes on from where it was: another meter, or a register set anew
+    if (low >= 0 && high <= largestPerSlot * elapsed)
+      return { kind: 'step', ...since, slots: elapsed, event: 'swap', moved: history.doubt.moved }
+    // leap after leap: the register runs on another side or scale; go on from here and say so every slot
+    if (low >= 0 && history.doubt.moved > 0)
+      return { kind: 'step', ...since, slots: elapsed, event: 'leap', moved: high }
+  }
+  const moved = lowest < 0 ? lowest : highest
+  if (lowest < 0) {
+    const rolled = unroll(values, base, most)
+    if (rolled) return { kind: 'step', ...rolled, slots, event: 'rollover', moved }
+    if (wasReset(values, history, most))
+      return {
+        kind: 'step',
+        import: now,
+        export: direct.export === undefined ? undefined : exported,
+        slots,
+        event: 'reset',
+        moved
+      }
+    return { kind: 'doubt', import: undefined, export: undefined, slots, event: 'negative', moved }
+  }
+  return { kind: 'doubt', import: undefined, export: undefined, slots, event: 'leap', moved }
+}
+
+function deltas(values: ItemValues, base: Readonly<Record<number, number>>) {
+  const of = (item: number) => {
+    const before = base[item]
+    const after = values.get(item)
+    return before === undefined || after === undefined ? undefined : after - before
+  }
+  return { import: of(ID.importTotal), export: of(ID.exportTotal) }
+}
+
+function unroll(values: ItemValues, base: Readonly<Record<number, number>>, most: number) {
+  const of = (item: number): number | undefined | null => {
+    const before = base[item]
+    const after = values.get(item)
+    if (before === undefined || after === undefined) return undefined
+    if (after >= before) return after - before <= most ? after - before : null
+    for (const modulus of MODULI) {
+      const delta = after + modulus - before
+      if (before < modulus && before >= modulus - most && delta >= 0 && delta <= most) return delta
+    }
+    return null
+  }
+  const imported = of(ID.importTotal)
+  const exported = of(ID.exportTotal)
+  return imported === null || exported === null ? undefined : { import: imported, export: exported }
+}
+
+/** Registers went to (nearly) zero together, or the meter counted a clearing. */
+function wasReset(values: ItemValues, history: MeterHistory, most: number): boolean {
+  const cleared = values.get(ID.meterClearedCount)
+  const before = history.counters[ID.meterClearedCount]
+  const small = WATCHED.every(item => (values.get(item) ?? 0) <= most)
+  if (cleared !== undefined && before !== undefined && cleared > before && small) return true
+  const had = Math.max(0, ...WATCHED.map(item => history.registers[item] ?? 0))
+  // a drop to near zero from far above; from a young register it could as well be a bad value
+  return small && had > 20 * most
+}
+
+/** The watched registers of a reading, as the base of the next step. */
+export function registersOf(values: ItemValues): Record<number, number> {
+  const out: Record<number, number> = {}
+  for (const item of WATCHED) {
+    const value = values.get(item)
+    if (value !== undefined) out[item] = value
+  }
+  return out
+}
+
+/** Smallest power of ten (0.001 kWh) that all given increments are multiples of, at most 1 kWh: the register's resolution. */
+export function refineResolution(known: number, increment: number): number {
+  let step = known
+  while (step > 1 && increment % step !== 0) step /= 10
+  return step
+}

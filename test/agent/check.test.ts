@@ -1,0 +1,376 @@
+import t from 'tap'
+import { AlarmEngine, type AlarmEvent } from '../../agent/check/alarm-engine.ts'
+import { checkReading } from '../../agent/check/check-reading.ts'
+import { CheckStage } from '../../agent/check/check-stage.ts'
+import type { Finding } from '../../agent/check/finding.ts'
+import { decodeHistory, emptyHistory, encodeHistory } from '../../agent/check/history.ts'
+import { ID } from '../../agent/check/item-values.ts'
+import { limitsOf, unknownOverrides } from '../../agent/check/rule-book.ts'
+import type { MeterPoint } from '../../agent/ports.ts'
+import { loadRules } from '../../config/rules.ts'
+import { itemById } from '../../proto/items.ts'
+import { flagsOf, type Reading } from '../../proto/reading.ts'
+import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+
+const RULES = loadRules()
+const OPTIONS = { slotSeconds: 900, utcOffsetMinutes: 480 }
+
+/** Runs readings through one history; gives the findings of each. */
+function run(meter: MeterPoint, readings: readonly Reading[]): { findings: Finding[][]; flags: string[][] } {
+  const history = emptyHistory()
+  const out = readings.map(one => checkReading(one, history, meter, RULES, OPTIONS))
+  return { findings: out.map(o => [...o.findings]), flags: out.map(o => [...o.flags]) }
+}
+
+const verdictOf = (findings: readonly Finding[] | undefined, rule: string) =>
+  findings?.find(finding => finding.rule === rule)
+
+/** Slots of a steady load, with per-slot changes to the values. */
+function steady(
+  meter: MeterPoint,
+  count: number,
+  kw: number,
+  change: (n: number, values: Record<number, number>) => Record<number, number> = (_n, v) => v
+): Reading[] {
+  let energy = 1000
+  return Array.from({ length: count }, (_, n) => {
+    energy = Math.round((energy + kw / 4) * 100) / 100
+    return reading(meter, SLOT + n, change(n, threePhase(kw, energy, SLOT + n)))
+  })
+}
+
+t.test('the rule book', async t => {
+  t.ok(RULES.rules.size > 30)
+  for (const rule of RULES.rules.values()) {
+    t.ok(rule.reason.length > 20 && rule.source.length > 5, `${rule.id} has reason and source`)
+    t.ok(/[\u4e00-\u9fff]/.test(rule.title.zh), `${rule.id} has a Chinese title`)
+  }
+  const limits = limitsOf(RULES, {
+    overload: 1.2,
+    'power-factor.min': 0.9,
+    'gap.enabled': 0,
+    'swing.factor': 1e9
+  })
+  t.equal(limits.get('overload', 'factor'), 1.2)
+  t.equal(limits.get('power-factor', 'min'), 0.9)
+  t.equal(limits.get('swing', 'factor'), 100, 'held inside the bounds')
+  t.notOk(limits.enabled('gap'))
+  t.throws(() => limits.get('overload', 'nothing'), RangeError)
+  t.same(unknownOverrides(RULES, { overlod: 1, swing: 2 }), ['overlod'])
+  const keys: [number, string][] = [
+    [ID.importTotal, 'active-import-total'],
+    [ID.demandImport, 'demand-active-import'],
+    [ID.powerFactor, 'power-factor-total'],
+    [ID.ctRegister, 'register-ct-ratio'],
+    [ID.reactive2, 'reactive-combined-2-total']
+  ]
+  for (const [id, key] of keys) t.equal(itemById(id).key, key)
+})
+
+t.test('registers: what moved them', async t => {
+  const meter = meterPoint()
+  const cases: {
+    name: string
+    before: number[]
+    after: number[]
+    rule: string
+    cause: string
+    flag: string
+  }[] = [
+    {
+      name: 'negative',
+      before: [100, 100.5],
+      after: [100.3],
+      rule: 'register',
+      cause: 'negative',
+      flag: 'negativeIncrement'
+    },
+    {
+      name: 'rollover',
+      before: [9999.2, 9999.9],
+      after: [0.3],
+      rule: 'register',
+      cause: 'rollover',
+      flag: 'registerReset'
+    },
+    {
+      name: 'reset',
+      before: [5000, 5000.5],
+      after: [0.1],
+      rule: 'register',
+      cause: 'reset',
+      flag: 'registerReset'
+    },
+    {
+      name: 'swap',
+      before: [5000, 5000.5],
+      after: [812.3, 812.6],
+      rule: 'register',
+      cause: 'swap',
+      flag: 'registerReset'
+    },
+    { name: 'leap', before: [5000, 5000.5], after: [5900], rule: 'physical', cause: 'leap', flag: 'range' }
+  ]
+  for (const { name, before, after, rule, cause, flag } of cases) {
+    const all = [...before, ...after].map((kwh, n) =>
+      reading(meter, SLOT + n, { 100: kwh, 301: 230, 302: 230, 303: 230 })
+    )
+    const { findings, flags } = run(meter, all)
+    const last = verdictOf(findings.at(-1), rule)
+    t.equal(last?.cause, cause, name)
+    t.ok(flags.at(-1)?.includes(flag), `${name} sets ${flag}`)
+  }
+  const glitch = [100, 100.5, 9.9, 101, 101.5].map((kwh, n) => reading(meter, SLOT + n, { 100: kwh }))
+  const { findings } = run(meter, glitch)
+  t.equal(verdictOf(findings[2], 'register')?.verdict, 'violated')
+  t.equal(verdictOf(findings[3], 'register')?.verdict, 'holds', 'a single bad value does not spoil the next')
+  t.equal(verdictOf(findings[3], 'register')?.numbers['event'], 'glitch')
+  t.equal(verdictOf(findings[4], 'register')?.verdict, 'holds')
+})
+
+t.test('thresholds of load, swing and power factor', async t => {
+  const meter = meterPoint({ rules: { 'swing.floor': 0.05 } })
+  // 30 x secondary kW; 100 kVA rated
+  const over = run(meter, steady(meter, 4, 5.2))
+  t.equal(verdictOf(over.findings[3], 'overload')?.verdict, 'violated', '164 kVA on 100')
+  t.ok(over.flags[3]?.includes('overload'))
+  const under = run(meter, steady(meter, 4, 4.2))
+  t.equal(verdictOf(under.findings[3], 'overload')?.verdict, 'holds', '133 kVA on 100')
+  const swing = [0.5, 0.5, 4, 4].map((kw, n) =>
+    reading(meter, SLOT + n, threePhase(kw, 100 + [0, 0.12, 1.12, 2.12][n]!, SLOT + n))
+  )
+  const swings = run(meter, swing)
+  t.equal(verdictOf(swings.findings[2], 'swing')?.verdict, 'violated')
+  t.equal(verdictOf(swings.findings[3], 'swing')?.verdict, 'holds')
+  const night = [0.005, 0.03, 0.005].map((kw, n) => reading(meter, SLOT + n, threePhase(kw, 100, SLOT + n)))
+  t.ok(
+    run(meter, night).findings.every(f => verdictOf(f, 'swing')?.verdict !== 'violated'),
+    'a night load of six times nothing is no swing'
+  )
+  const poor = run(
+    meter,
+    steady(meter, 3, 2, (n, v) => ({ ...threePhase(2, v[100] as number, n, 0.8) }))
+  )
+  t.equal(verdictOf(poor.findings[2], 'power-factor')?.verdict, 'violated')
+  const idle = run(
+    meter,
+    steady(meter, 3, 0.1, (n, v) => ({ ...threePhase(0.1, v[100] as number, n, 0.5) }))
+  )
+  t.equal(verdictOf(idle.findings[2], 'power-factor')?.verdict, 'no-evidence', 'under the load floor')
+})
+
+t.test('first CT/PT tests', async t => {
+  const lv = meterPoint()
+  const hv = meterPoint({
+    ratedKva: 2000,
+    ct: { primary: 100, secondary: 5 },
+    pt: { primary: 10000, secondary: 100 }
+  })
+  const hvLoad = (n: number): Record<number, number> => ({
+    ...threePhase(0.5, 100 + n * 0.13, n),
+    301: 58,
+    302: 58,
+    303: 58.1,
+    311: 3.03,
+    312: 3.03,
+    313: 3.03
+  })
+  const cases: {
+    name: string
+    meter: MeterPoint
+    values: (n: number) => Record<number, number>
+    rule: string
+    factor?: number
+    ratio: 'violated' | 'holds' | 'no-evidence'
+  }[] = [
+    {
+      name: 'all agrees',
+      meter: lv,
+      values: n => ({ ...threePhase(2, 100 + n / 2, n), 450: 30 }),
+      rule: 'ratio-register',
+      ratio: 'holds'
+    },
+    {
+      name: 'register unset',
+      meter: lv,
+      values: n => ({ ...threePhase(2, 100 + n / 2, n), 450: 1 }),
+      rule: 'ratio-legal',
+      ratio: 'holds'
+    },
+    {
+      name: 'archive doubles',
+      meter: lv,
+      values: n => ({ ...threePhase(2, 100 + n / 2, n), 450: 15 }),
+      rule: 'ratio-register',
+      factor: 2,
+      ratio: 'violated'
+    },
+    {
+      name: 'PT doubles',
+      meter: meterPoint({ pt: { primary: 2, secondary: 1 } }),
+      values: n => threePhase(2, 100 + n / 2, n),
+      rule: 'ratio-voltage',
+      factor: 2,
+      ratio: 'violated'
+    },
+    {
+      name: 'PT root 3',
+      meter: meterPoint({ ...hv, pt: { primary: 17321, secondary: 100 } }),
+      values: hvLoad,
+      rule: 'ratio-voltage',
+      factor: 1.73205,
+      ratio: 'violated'
+    },
+    { name: 'HV is right', meter: hv, values: hvLoad, rule: 'ratio-voltage', ratio: 'holds' },
+    {
+      name: 'swapped numbers',
+      meter: meterPoint({ ct: { primary: 5, secondary: 150 } }),
+      values: n => threePhase(2, 100 + n / 2, n),
+      rule: 'ratio-legal',
+      ratio: 'violated'
+    },
+    {
+      name: 'CT and PT exchanged',
+      meter: meterPoint({
+        ...hv,
+        ct: { primary: 10000, secondary: 100 },
+        pt: { primary: 100, secondary: 5 }
+      }),
+      values: hvLoad,
+      rule: 'ratio-legal',
+      ratio: 'violated'
+    },
+    {
+      name: 'squared',
+      meter: lv,
+      values: n => ({ ...threePhase(60, 100 + n * 15, n) }),
+      rule: 'ratio-side',
+      factor: 30,
+      ratio: 'violated'
+    },
+    {
+      name: 'power register primary',
+      meter: lv,
+      values: n => ({ ...threePhase(2, 100 + n / 2, n), 320: 60 }),
+      rule: 'ratio-identity',
+      factor: 30,
+      ratio: 'violated'
+    },
+    {
+      name: 'power off by root 3',
+      meter: lv,
+      values: n => ({ ...threePhase(2, 100 + n / 2, n), 320: 2 * Math.sqrt(3) }),
+      rule: 'ratio-identity',
+      factor: 1.73205,
+      ratio: 'violated'
+    }
+  ]
+  for (const { name, meter, values, rule, factor, ratio } of cases) {
+    const readings = Array.from({ length: 12 }, (_, n) => reading(meter, SLOT + n, values(n)))
+    const last = run(meter, readings).findings.at(-1)
+    t.equal(
+      verdictOf(last, 'ratio')?.verdict,
+      ratio,
+      `${name}: ${JSON.stringify(verdictOf(last, 'ratio')?.numbers)}`
+    )
+    if (ratio === 'violated') t.equal(verdictOf(last, rule)?.verdict, 'violated', `${name}: ${rule}`)
+    if (factor) t.equal(verdictOf(last, rule)?.factor, factor, `${name}: factor`)
+  }
+})
+
+t.test('alarm life cycle', async t => {
+  const engine = new AlarmEngine(RULES)
+  const subject = { meter: 'M1', bus: 'b1' }
+  const at = (slot: number) => ({
+    slot,
+    atS: (slot + 1) * 900,
+    frames: ['aa'],
+    location: null,
+    slotSeconds: 900
+  })
+  const pf = (level: number): Finding => ({
+    rule: 'power-factor',
+    verdict: level > 1 ? 'violated' : 'holds',
+    level,
+    numbers: {}
+  })
+  const play = (from: number, levels: readonly number[]) =>
+    levels.flatMap((level, n) =>
+      engine.step(subject, [pf(level)], at(from + n)).map(e => `${e.kind}@${e.slot - from}`)
+    )
+  t.same(play(0, [2, 0, 2, 0, 0, 0]), [], 'two of four do not raise')
+  t.same(play(10, [2, 2, 0, 2]), ['raised@3'], 'three of four do')
+  t.ok(engine.acknowledge('M1/power-factor', 5))
+  t.equal(engine.raised()[0]?.acknowledgedAt, 5)
+  const again = new AlarmEngine(RULES)
+  again.load(engine.save())
+  t.ok(again.isRaised(subject, 'power-factor'), 'survives a restart')
+  t.same(play(14, [0.9, 0.9, 0.9, 0.9]), [], 'between 80 % and the limit it stays')
+  t.same(play(20, [0.7, 0.7]), ['cleared@1'])
+  t.notOk(engine.acknowledge('M1/power-factor', 6))
+  engine.shelve('M1/power-factor', 900 * 40)
+  t.same(play(30, [2, 2, 2, 2]), [], 'shelved')
+  t.same(play(40, [2]), ['raised@0'], 'the shelf ends')
+  let events: AlarmEvent[] = []
+  for (let n = 0; n < 60; n++) {
+    const finding: Finding = {
+      rule: 'overload',
+      verdict: n % 3 ? 'holds' : 'violated',
+      level: n % 3 ? 0 : 2,
+      numbers: {}
+    }
+    events = [...events, ...engine.step({ meter: 'M2', bus: null }, [finding], at(100 + n))]
+  }
+  t.ok(events.length <= 12, `a flapping alarm is locked: ${events.length} events`)
+  t.ok(events.some(event => event.locked))
+})
+
+t.test('the stage: bus down hides its meters, success rate, state', async t => {
+  const meters = ['A', 'B', 'C'].map(id => meterPoint({ id, location: { lat: 38.7, lon: 115.4 } }))
+  const learned = memoryStore()
+  const stage = new CheckStage({ meters, rules: RULES, learned, slotSeconds: 900, utcOffsetMinutes: 480 })
+  stage.start()
+  const events: AlarmEvent[] = []
+  const first = Math.ceil((SLOT + 32) / 96) * 96 - 32
+  for (let n = 0; n < 200; n++) {
+    const down = n >= 10 && n < 16
+    const readings = meters.map(meter =>
+      down
+        ? gapReading(meter, first + n, 'busDown')
+        : reading(
+            meter,
+            first + n,
+            threePhase(
+              meter.id === 'A' && n > 50 && n < 54 ? 6 : 2,
+              100 + n * 0.5 + (meter.id === 'A' && n > 50 ? Math.min(n, 53) - 50 : 0),
+              n
+            )
+          )
+    )
+    const out = stage.onSlot(first + n, readings, new Map([['A', ['ff']]]))
+    t.equal(out.readings.length, 3)
+    events.push(...out.alarmEvents)
+    if (n === 52) t.ok(flagsOf(out.readings[0]!.quality).includes('overload'))
+  }
+  const story = events.map(event => `${event.kind} ${event.key}`)
+  t.ok(story.includes('raised bus:b1/bus-down') && story.includes('cleared bus:b1/bus-down'))
+  t.notOk(
+    story.some(line => line.includes('/gap')),
+    'the meters of the bus stay quiet'
+  )
+  t.same(
+    story.filter(line => line.includes('overload')),
+    ['raised A/overload', 'cleared A/overload']
+  )
+  t.ok(story.includes('raised gateway/read-success'))
+  const overload = events.find(event => event.rule === 'overload')
+  t.same(overload?.evidence.frames, ['ff'])
+  t.equal(overload?.deadlineHours, 8)
+  t.same(overload?.location, { lat: 38.7, lon: 115.4 })
+  stage.flush()
+  for (const [key, value] of learned.map)
+    if (key.startsWith('check/meter')) t.ok(value.length <= 4096, `${key}: ${value.length}`)
+  const text = encodeHistory(stage.historyOf('A')!)
+  t.same(encodeHistory(decodeHistory(text)), text)
+  t.same(decodeHistory('nonsense'), emptyHistory())
+})
