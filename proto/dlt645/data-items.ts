@@ -136,6 +136,17 @@ function matchItem(item: DataItem, di: DataIdentifier): ItemMatch | undefined {
   return { item, di, blocks, en: item.en + suffix, zh: item.zh + suffix }
 }
 
+const BLOCK_AXES: ReadonlySet<string> = new Set(['TT', 'PP', 'QQ', 'WW', 't', 'p'])
+
+/** The identifier that asks for a value and its neighbours (all tariffs, all phases, all status words) at once. */
+export function blockIdentifier(table: ItemTable, di: DataIdentifier): DataIdentifier | undefined {
+  const octets = findDataItem(table, di)?.item.octets ?? []
+  const at = octets.findIndex(part => part.axis !== undefined && BLOCK_AXES.has(part.axis))
+  if (at < 0) return undefined
+  const n = octets.length - 1 - at
+  return withOctet(di, n, (octets[at] as OctetPattern).mask === 0 ? 0xff : octetOf(di, n) | 0x0f)
+}
+
 /** One value of a block: the identifier that would bring it alone (undefined when two parts are FF), and its name. */
 export interface BlockElement {
   readonly di: DataIdentifier | undefined

@@ -1,0 +1,152 @@
+import type { ReadFault, ReadOptions } from '../../agent/ports.ts'
+import { beginAssembly, continueAssembly } from '../../proto/dlt645/follow-up.ts'
+import { decodeFrame } from '../../proto/dlt645/frame.ts'
+import { askFollowUp, type Question } from '../../proto/dlt645/question.ts'
+import { parseReply, type Reply } from '../../proto/dlt645/reply.ts'
+import { buildRequest, REQUEST_PREAMBLE, type RequestOptions } from '../../proto/dlt645/request.ts'
+import type { Bus, BusOutcome, ExchangeOptions, LineSetting } from '../bus/bus.ts'
+
+/** What a question brought. `clean` is false when an older answer could have been taken for this one's. */
+export type Asked =
+  | { readonly kind: 'data'; readonly data: Uint8Array; readonly address: string; readonly endAtMs: number }
+  | { readonly kind: 'address'; readonly address: string }
+  | { readonly kind: 'refused'; readonly word: string; readonly address: string; readonly clean: boolean }
+  | { readonly kind: 'silent' | 'garbage' | 'skipped' | 'busDown'; readonly detail: string }
+
+/** A follow-up frame is asked for again this often: the meter gives the same part for the same number. */
+const FOLLOW_UP_TRIES = 3
+
+export interface SessionOptions extends Pick<ReadOptions, 'priority' | 'signal'> {
+  readonly meterKey: string
+  readonly line?: LineSetting
+  readonly force?: boolean
+}
+
+/** One visit to a meter: asks, follows up, and keeps the frames as evidence. */
+export class Dlt645Session {
+  readonly frames: Uint8Array[] = []
+  readonly #bus: Bus
+  readonly #options: SessionOptions
+  #disturbed = false
+
+  /** wake-up octets in front of requests */
+  preamble = REQUEST_PREAMBLE
+
+  constructor(bus: Bus, options: SessionOptions) {
+    this.#bus = bus
+    this.#options = options
+  }
+
+  /** Asks and brings the whole answer, however many frames it takes. Rejects only when the signal aborts. */
+  async ask(question: Question, options: Omit<RequestOptions, 'preamble'> = {}): Promise<Asked> {
+    const first = await this.#exchange(question, options)
+    if (!('reply' in first)) return first
+    const { reply, endAtMs, address } = first
+    switch (reply.kind) {
+      case 'address':
+        return { kind: 'address', address: reply.address }
+      case 'refused':
+        return { kind: 'refused', word: reply.word, address, clean: !this.#disturbed && !first.afterTimeout }
+      case 'mismatch':
+        return { kind: 'garbage', detail: `an answer that is ${reply.reason}` }
+      case 'data':
+        return this.#followUp(question, reply, endAtMs, options)
+    }
+  }
+
+  /** Parts are asked for by number until one says it is the last. Nothing is used of an answer that stays in pieces. */
+  async #followUp(
+    question: Question,
+    first: Extract<Reply, { kind: 'data' }>,
+    firstEndAtMs: number,
+    options: Omit<RequestOptions, 'preamble'>
+  ): Promise<Asked> {
+    let assembly = beginAssembly(first)
+    let endAtMs = firstEndAtMs
+    while (assembly.nextSeq !== 0) {
+      const part = await this.#part(askFollowUp(question, assembly.nextSeq), options)
+      if (!('reply' in part)) return part
+      if (part.reply.kind !== 'data') return { kind: 'garbage', detail: 'a follow-up frame was refused' }
+      const next = continueAssembly(assembly, part.reply)
+      if (!next) return { kind: 'garbage', detail: 'the answer has no end' }
+      assembly = next
+      endAtMs = part.endAtMs
+    }
+    return { kind: 'data', data: assembly.data, address: first.address, endAtMs }
+  }
+
+  async #part(
+    question: Question,
+    options: Omit<RequestOptions, 'preamble'>
+  ): Promise<Received | Exclude<Asked, { kind: 'data' | 'address' | 'refused' }>> {
+    for (let attempt = 1; ; attempt++) {
+      const part = await this.#exchange(question, options)
+      if ('reply' in part || attempt === FOLLOW_UP_TRIES) return part
+      if (part.kind !== 'silent' && part.kind !== 'garbage') return part
+    }
+  }
+
+  async #exchange(
+    question: Question,
+    options: Omit<RequestOptions, 'preamble'>
+  ): Promise<Received | Exclude<Asked, { kind: 'data' | 'address' | 'refused' }>> {
+    const request = buildRequest(question, { ...options, preamble: this.preamble })
+    const outcome = await this.#bus.exchange(request, this.#exchangeOptions())
+    if (outcome.kind !== 'reply') {
+      if (outcome.kind === 'silent' || outcome.kind === 'garbage') this.#disturbed = true
+      return { kind: outcome.kind, detail: detailOf(outcome) }
+    }
+    this.frames.push(outcome.frame)
+    const frame = decodeFrame(outcome.frame)
+    return {
+      reply: parseReply(question, frame),
+      address: frame.address,
+      endAtMs: outcome.endAtMs,
+      afterTimeout: outcome.afterTimeout
+    }
+  }
+
+  #exchangeOptions(): ExchangeOptions {
+    const { meterKey, priority, signal, line, force } = this.#options
+    return {
+      meterKey,
+      priority,
+      ...(signal && { signal }),
+      ...(line && { line }),
+      ...(force !== undefined && { force })
+    }
+  }
+}
+
+interface Received {
+  readonly reply: Reply
+  readonly address: string
+  readonly endAtMs: number
+  readonly afterTimeout: boolean
+}
+
+function detailOf(outcome: Exclude<BusOutcome, { kind: 'reply' }>): string {
+  switch (outcome.kind) {
+    case 'silent':
+      return 'no octet came back'
+    case 'garbage':
+      return `${outcome.octets.length} octets that are no answer: ${outcome.reason}`
+    case 'skipped':
+      return `left out after repeated silence; next try ${new Date(outcome.nextTryAtMs).toISOString()}`
+    case 'busDown':
+      return outcome.detail
+  }
+}
+
+/** The fault of an answer that brought no value. */
+export function faultOf(asked: string, answer: Exclude<Asked, { kind: 'data' | 'address' }>): ReadFault {
+  if (answer.kind === 'refused') {
+    return {
+      kind: 'refused',
+      asked,
+      code: answer.word,
+      detail: `the meter answers error word ${answer.word}`
+    }
+  }
+  return { kind: answer.kind, asked, detail: answer.detail }
+}
