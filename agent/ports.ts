@@ -94,6 +94,8 @@ export interface ReadValue {
   readonly raw: string
   /** for values that are no number (ASCII, dates) */
   readonly text?: string
+  /** the register cannot show all digits of the value at this size (quality flag 'resolution') */
+  readonly coarse?: boolean
 }
 
 /** All that one visit to a meter brought. What a meter does wrong is in `faults`, never thrown. */
@@ -276,7 +278,7 @@ export interface AnchorAttempt {
   readonly chainId: bigint
   readonly from: string
   readonly nonce: bigint
-  /** raw signed transaction: sent again byte for byte */
+  /** raw signed transaction: sent again byte for byte; empty where another's transaction had recorded the anchor (nonce 0) */
   readonly raw: Uint8Array
   readonly txHash: string
   readonly state: AnchorState
@@ -294,8 +296,11 @@ export interface AnchorQuery {
 }
 
 export interface AnchorStore {
-  /** The oldest batch whose anchor is not final and has no live attempt. */
-  nextUnanchored(): StoredBatch | undefined
+  /**
+   * The oldest batch whose anchor is not final and has no live attempt.
+   * @param afterEpoch only batches of epochs begun after this one: what is left of it can never be anchored
+   */
+  nextUnanchored(afterEpoch?: Uint8Array): StoredBatch | undefined
   /** The one attempt in flight (built, sent or mined), if any. */
   inFlight(): AnchorAttempt | undefined
   /** Writes the attempt with its raw bytes and takes its nonce, in one durable transaction, before anything is sent. */
