@@ -17,11 +17,12 @@ const ANSWER_OCTETS_MAX = 16 * 1024 * 1024
 /** @param timeoutMs for the whole exchange */
 export function createEndpoint(url: string, timeoutMs: number): RpcEndpoint {
   const name = new URL(url).host
-  let id = 0
+  let lastId = 0
   return {
     name,
     request: async (method, params) => {
-      id += 1
+      lastId += 1
+      const id = lastId
       const body = JSON.stringify({ jsonrpc: '2.0', id, method, params })
       const { status, text } = await post(url, name, body, timeoutMs)
       if (status === 429 || status === 503) {

@@ -22,7 +22,7 @@ const TEXTS: readonly (readonly [text: string, kind: RefusalKind])[] = [
   ['replacement not allowed', 'occupied'],
   ['nonce too high', 'gap'],
   ['nonce too far in the future', 'gap'],
-  ['nonce too distant', 'gap'],
+  ['too distant', 'gap'],
   ['exceeds next nonce', 'gap'],
   ['pool is full', 'busy'],
   ['pool limit exceeded', 'busy'],
