@@ -12,7 +12,7 @@ import { catalogueValue } from './dlt645-values.ts'
 const SPACING_S: Readonly<Record<'hourly' | 'daily', number>> = { hourly: 3_600, daily: 86_400 }
 const SOURCE_OF = { hourly: 'hourlyFreeze', daily: 'dailyFreeze' } as const
 /** Freezes are numbered back from the newest; a power cut leaves some out, so that the number is found by trial. */
-const SEARCH_TRIES = 4
+const SEARCH_TRIES = 8
 const MAX_BACK = 254
 
 type Freezes = 'hourly' | 'daily'
@@ -29,8 +29,7 @@ export async function readFreezes(
   const hourly = await readKind(context, visit, meter, fromMs, toMs, 'hourly')
   if (hourly.status === 'ok' || hourly.status === 'failed') return hourly
   const daily = await readKind(context, visit, meter, fromMs, toMs, 'daily')
-  if (daily.status !== 'unsupported') return daily
-  return hourly
+  return daily.status === 'unsupported' ? hourly : daily
 }
 
 async function readKind(
@@ -50,8 +49,6 @@ async function readKind(
     records: readonly ProfileRecord[],
     faults: readonly ReadFault[]
   ): ProfileAnswer => ({ source: SOURCE_OF[kind], records, status, faults, damagedBlocks: 0 })
-  // Nothing can be frozen on the hour (or at midnight) within the span: do not ask.
-  if (Math.floor(to / spacing) * spacing < from) return answer('none', [], [])
   const mark = freezeIdentifier(kind, 'time', 1)
   const nowMs = context.deps.clock.nowMs()
   if (visit.memory.refusal(mark, false, nowMs) !== undefined) return answer('unsupported', [], [])
@@ -62,9 +59,13 @@ async function readKind(
     return answer('unsupported', [], [faultOf(mark, newest)])
   }
   if (newest === null) return answer('none', [], [])
+  const index = new FreezeIndex(kind, newest, back => readStamp(context, visit, kind, back))
   const records: ProfileRecord[] = []
+  // Newest first: what is found on the way bounds the search for the older ones.
   for (let target = Math.floor(to / spacing) * spacing; target >= from; target -= spacing) {
-    const found = await readAt(context, visit, meter, kind, target, newest)
+    const back = await index.find(target)
+    const found =
+      typeof back === 'number' ? await readValues(context, visit, meter, kind, back, target) : back
     if (found && 'kind' in found) {
       const faults = [faultOf(freezeIdentifier(kind, 'forward', 1), found)]
       return answer(records.length > 0 ? 'ok' : 'failed', records, faults)
@@ -74,28 +75,63 @@ async function readKind(
   return answer(records.length > 0 ? 'ok' : 'none', records, [])
 }
 
-/** The freeze stamped exactly `target`, if the meter has it. */
-async function readAt(
-  context: Dlt645Context,
-  visit: Visit,
-  meter: MeterPoint,
-  kind: Freezes,
-  target: number,
-  newest: number
-): Promise<ProfileRecord | Failure | undefined> {
-  const spacing = SPACING_S[kind]
-  let back = 1 + Math.round((newest - target) / spacing)
-  for (let attempt = 0; attempt < SEARCH_TRIES && back >= 1 && back <= MAX_BACK; attempt++) {
-    const stamp = await readStamp(context, visit, kind, back)
-    if (stamp === null) return undefined
-    if (typeof stamp === 'object') return stamp.kind === 'refused' ? undefined : stamp
-    if (stamp === target) return readValues(context, visit, meter, kind, back, stamp)
-    const step = Math.round((stamp - target) / spacing)
-    // Holes make freezes older than their number says: what is asked for lies nearer, or in a hole.
-    if (step === 0) return undefined
-    back += step
+/**
+ * Finds the number of the freeze with a stamp. Freezes count back from the newest; where a power cut left some out,
+ * older ones have lower numbers than their age says.
+ */
+class FreezeIndex {
+  readonly #spacing: number
+  readonly #read: (back: number) => Promise<number | null | Failure>
+  readonly #stamps = new Map<number, number | null>()
+  /** the oldest freeze known to be newer than what is looked for */
+  #newer: { readonly back: number; readonly stamp: number }
+
+  constructor(kind: Freezes, newest: number, read: (back: number) => Promise<number | null | Failure>) {
+    this.#spacing = SPACING_S[kind]
+    this.#read = read
+    this.#newer = { back: 1, stamp: newest }
+    this.#stamps.set(1, newest)
   }
-  return undefined
+
+  /** Undefined when there is none. Stamps have to be asked for in falling order. */
+  async find(target: number): Promise<number | Failure | undefined> {
+    if (target > this.#newer.stamp) return undefined
+    let back = this.#newer.back + Math.round((this.#newer.stamp - target) / this.#spacing)
+    let absentFrom = MAX_BACK + 1
+    for (
+      let attempt = 0;
+      attempt < SEARCH_TRIES && back >= this.#newer.back && back < absentFrom;
+      attempt++
+    ) {
+      const stamp = await this.#stamp(back)
+      if (typeof stamp === 'object' && stamp !== null) return stamp
+      if (stamp === target) return back
+      if (stamp === null) {
+        absentFrom = back
+        back = Math.floor((this.#newer.back + back) / 2)
+      } else {
+        if (stamp > target) this.#newer = { back, stamp }
+        else absentFrom = back
+        const step = Math.round((stamp - target) / this.#spacing)
+        // A freeze between two hours: the clock was set. It is not the one looked for.
+        back += step === 0 ? Math.sign(stamp - target) : step
+      }
+    }
+    return undefined
+  }
+
+  async #stamp(back: number): Promise<number | null | Failure> {
+    const known = this.#stamps.get(back)
+    if (known !== undefined) return known
+    const stamp = await this.#read(back)
+    if (typeof stamp === 'object' && stamp !== null) {
+      if (stamp.kind !== 'refused') return stamp
+      this.#stamps.set(back, null)
+      return null
+    }
+    this.#stamps.set(back, stamp)
+    return stamp
+  }
 }
 
 /** Stamp of a freeze in local seconds; null when it is empty; the failure otherwise. */

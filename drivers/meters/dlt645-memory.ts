@@ -55,8 +55,9 @@ export class MeterMemory {
   refusal(di: DataIdentifier, isBlock: boolean, nowMs: number): string | undefined {
     const entry = this.#known.refused?.[di]
     if (!entry) return undefined
-    const age = nowMs - entry[1]
-    return age >= 0 && age < (isBlock ? BLOCK_RETRY_MS : ITEM_RETRY_MS) ? entry[0] : undefined
+    // The wall clock may have been set back since.
+    const ageMs = Math.abs(nowMs - entry[1])
+    return ageMs < (isBlock ? BLOCK_RETRY_MS : ITEM_RETRY_MS) ? entry[0] : undefined
   }
 
   noteRefused(di: DataIdentifier, word: string, nowMs: number): void {

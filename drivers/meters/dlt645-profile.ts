@@ -116,10 +116,11 @@ async function readClass(
   if (visit.memory.refusal(classMark(cls), false, nowMs) !== undefined) {
     return { blocks, faults: [], damaged: 0, status: 'unsupported' }
   }
-  let next = from
+  // Requests carry minutes: what begins within one is not asked for.
+  let next = Math.ceil(from / 60) * 60
   let damaged = 0
   for (let frame = 0; next <= to && frame < MAX_FRAMES; frame++) {
-    const read = await readFrame(context, visit, cls, next, to)
+    const read = await readFrame(visit, cls, next, to)
     damaged += read.damaged
     if (read.kind === 'refused') {
       // Refused after records were had means: nothing further.
@@ -145,13 +146,7 @@ type FrameRead =
   | { readonly kind: 'failed'; readonly fault: ReadFault; readonly damaged: number }
 
 /** One request, again while blocks come damaged or the line disturbs; blocks of all tries count. */
-async function readFrame(
-  context: Dlt645Context,
-  visit: Visit,
-  cls: ProfileClass,
-  from: number,
-  to: number
-): Promise<FrameRead> {
+async function readFrame(visit: Visit, cls: ProfileClass, from: number, to: number): Promise<FrameRead> {
   const due = Math.floor((to - from) / USUAL_INTERVAL_S) + 1
   const count = Math.min(blocksPerFrame(cls), due)
   const blocks = new Map<number, ProfileBlock>()

@@ -87,8 +87,9 @@ class Search {
     if (answer.kind === 'busDown' || answer.kind === 'skipped') return false
     const address = 'address' in answer ? answer.address : undefined
     if (address !== undefined && isMeterAddress(address) && !address.includes('AA')) {
-      await this.#confirm(address, edition, line)
-      if (!this.#options.isThorough || fixed === 6) return true
+      // Two answers on top of each other can make a third that is valid: an address nobody answers to is none.
+      const isThere = await this.#confirm(address, edition, line)
+      if (isThere && (!this.#options.isThorough || fixed === 6)) return true
     }
     if (fixed === 6) {
       // A meter that answers AA as its own address is found when the whole of its address is fixed.
@@ -135,7 +136,8 @@ class Search {
     return session.ask(question)
   }
 
-  async #confirm(address: MeterAddress, edition: Edition, line: LineSetting): Promise<void> {
+  /** Asks the address itself, and files it when something answers. */
+  async #confirm(address: MeterAddress, edition: Edition, line: LineSetting): Promise<boolean> {
     const protocol = protocolOf(edition)
     const known = this.findings.some(
       finding =>
@@ -145,14 +147,18 @@ class Search {
         finding.line.baud === line.baud &&
         finding.line.parity === line.parity
     )
-    if (known) return
+    if (known) return true
     let garbled = 0
+    let silent = 0
     for (let i = 0; i < CONFIRMATIONS; i++) {
       const energy = askData(address, edition === '2007' ? ENERGY_2007 : ENERGY_1997)
       const answer = await this.#ask(energy, address, line)
       if (answer.kind === 'garbage') garbled++
+      if (answer.kind === 'silent') silent++
     }
+    if (silent === CONFIRMATIONS) return false
     this.#add({ kind: 'meter', protocol, address, line, isDuplicate: garbled === CONFIRMATIONS })
+    return true
   }
 
   #add(finding: ScanFinding): void {
