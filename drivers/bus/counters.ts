@@ -21,9 +21,8 @@ export type CounterName =
   | 'jammed'
   | 'opens'
   | 'openFailures'
-  | 'hangups'
+  /** lines lost or given up on */
   | 'reopens'
-  | 'refused'
   | 'guardWaits'
   | 'sentOctets'
   | 'receivedOctets'

@@ -14,7 +14,7 @@ import { Liveness } from './liveness.ts'
 import { RequestQueue } from './queue.ts'
 import { StrayOctets } from './stray-octets.ts'
 import { turnLoop, UNPACED, waitUntil, wireTiming } from './timing.ts'
-import { type TransactionResult, transact } from './transaction.ts'
+import { readable, type TransactionResult, transact } from './transaction.ts'
 import { Turnarounds } from './turnarounds.ts'
 
 /** A line that is never quiet for this long has somebody babbling on it. */
@@ -23,6 +23,8 @@ const JAM_MS = 1_500
 const IDLE_LOOK_MS = 50
 /** After stray octets: this much longer than a frame can pause inside. */
 const STRAY_QUIET_MS = 5
+/** A guard waits this long at a time. */
+const GUARD_LOOK_MS = 20
 const BATCH_OCTETS = 4
 const BATCH_MEMORY = 20
 
@@ -148,7 +150,7 @@ export class LineBus implements Bus {
       const nowMs = this.#clock.monotonicMs()
       const entry = this.#queue.take(candidate => this.#notBeforeMs(candidate) <= nowMs)
       if (entry) await this.#serve(entry, line).catch(entry.reject)
-      else await this.#waitForReady()
+      else await this.#waitForReady(line)
     }
     this.#pumping = false
     if (this.#line) this.#watchIdle(this.#line)
@@ -168,17 +170,30 @@ export class LineBus implements Bus {
     return this.#doubts.notBeforeMs(entry.options.meterKey, entry.request, this.#clock.monotonicMs())
   }
 
-  /** Everything that waits has to: a late answer could pass for its own. Something else may come meanwhile. */
-  async #waitForReady(): Promise<void> {
+  /** Everything that waits has to: a late answer could pass for its own. It may come meanwhile, or something else. */
+  async #waitForReady(line: Line): Promise<void> {
     this.#counters.add('guardWaits')
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, 20)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
+    const arrival = new Promise<void>(resolve => {
+      this.#wake = resolve
     })
+    await Promise.race([arrival, readable(line, GUARD_LOOK_MS)])
     this.#wake = undefined
+    try {
+      this.#hear(line)
+    } catch (error) {
+      if (!isLineFault(error)) throw error
+      this.#lose(error.message)
+    }
+  }
+
+  /** Takes what came without being asked for. @returns true when something did */
+  #hear(line: Line): boolean {
+    const octets = line.take()
+    if (octets.length === 0) return false
+    this.#counters.add('receivedOctets', octets.length)
+    this.#strays.add(octets)
+    this.#freeAtMs = this.#clock.monotonicMs()
+    return true
   }
 
   async #serve(entry: Entry, line: Line): Promise<void> {
@@ -229,7 +244,6 @@ export class LineBus implements Bus {
       this.#learn(result, line)
     } catch (error) {
       if (!isLineFault(error)) throw error
-      this.#counters.add('hangups')
       this.#lose(error.message)
       entry.resolve({ kind: 'busDown', detail: error.message })
     } finally {
@@ -245,10 +259,7 @@ export class LineBus implements Bus {
     let quietMs = gapMs
     for (;;) {
       await waitUntil(this.#clock, this.#freeAtMs + quietMs)
-      const octets = line.take()
-      if (octets.length === 0) break
-      this.#strays.add(octets)
-      this.#freeAtMs = this.#clock.monotonicMs()
+      if (!this.#hear(line)) break
       quietMs = Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS)
       if (this.#freeAtMs > giveUpMs) return false
     }
@@ -290,7 +301,8 @@ export class LineBus implements Bus {
   }
 
   #learn(result: TransactionResult, line: Line): void {
-    for (const stranger of result.strangers) this.#strays.addFrame(stranger.octets, stranger.reason)
+    for (const stranger of result.strangers) this.#strays.addStranger(stranger)
+    this.#strays.add(result.rest)
     if (result.kind === 'garbage') this.#strays.disturbed()
     if (result.echo === 'full') this.#echoes = 3
     else if (result.kind === 'reply') this.#echoes = Math.max(0, this.#echoes - 1)
@@ -318,14 +330,9 @@ export class LineBus implements Bus {
       setTimeout(() => {
         if (this.#pumping || this.#closed || line !== this.#keeper.current) return
         try {
-          const octets = line.take()
-          if (octets.length > 0) {
-            this.#freeAtMs = this.#clock.monotonicMs()
-            this.#strays.add(octets)
-          } else this.#strays.settle()
+          if (!this.#hear(line)) this.#strays.settle()
           this.#watchIdle(line)
         } catch (error) {
-          this.#counters.add('hangups')
           this.#lose(error instanceof Error ? error.message : String(error))
         }
       }, IDLE_LOOK_MS)

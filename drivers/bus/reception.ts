@@ -7,12 +7,12 @@ import { type Arrival, estimateEndMs } from './timing.ts'
 export type Look =
   /** nothing pending, or `wanted` octets needed in the buffer before more can be said */
   | { readonly kind: 'wait'; readonly wanted: number }
-  | { readonly kind: 'reply'; readonly frame: Uint8Array; readonly after: number }
+  | { readonly kind: 'reply'; readonly frame: Uint8Array; readonly rest: Uint8Array }
 
-/** A frame that came but is not the answer. */
+/** What came but is not the answer: a whole frame, or octets that make none (an older answer may hide in them). */
 export interface Stranger {
   readonly octets: Uint8Array
-  readonly reason: 'late' | 'foreign'
+  readonly reason: 'late' | 'foreign' | 'noise'
 }
 
 const EMPTY = new Uint8Array(0)
@@ -93,7 +93,7 @@ export class Reception {
         const frame = rest.slice(result.start, result.end)
         this.#noteNoise(rest.subarray(0, result.start))
         this.#done += result.end
-        return { kind: 'reply', frame, after: rest.length - result.end }
+        return { kind: 'reply', frame, rest: rest.slice(result.end) }
       }
       this.#drop(rest, result)
     }
@@ -143,7 +143,7 @@ export class Reception {
     const counts = this.#request.protocol === 'dlt645' ? octets.filter(octet => octet !== PREAMBLE) : octets
     if (counts.length === 0) return
     if (octets.length > 2 && endsWith(this.#request.octets, octets)) this.#counters.add('echoPartial')
-    else this.#counters.add('noiseOctets', counts.length)
+    else this.strangers.push({ octets: octets.slice(), reason: 'noise' })
   }
 }
 

@@ -3,6 +3,7 @@ import { concatBytes } from '../../proto/bytes.ts'
 import type { Breaker } from './breaker.ts'
 import type { Counters } from './counters.ts'
 import type { Doubts } from './doubts.ts'
+import type { Stranger } from './reception.ts'
 import type { Turnarounds } from './turnarounds.ts'
 
 const KEPT = 600
@@ -27,7 +28,7 @@ export class StrayOctets {
 
   /** Octets that came while nothing was asked; a frame may come in pieces. */
   add(octets: Uint8Array): void {
-    this.#counters.add('receivedOctets', octets.length)
+    if (octets.length === 0) return
     this.#kept = concatBytes(this.#kept, octets)
     if (this.#isLate(this.#kept)) this.#kept = EMPTY
     else if (this.#kept.length > KEPT) this.settle()
@@ -47,10 +48,11 @@ export class StrayOctets {
     for (const meterKey of this.#doubts.suspects(this.#clock.monotonicMs())) this.#breaker.forgive(meterKey)
   }
 
-  /** A whole frame that came during a transaction but was not its answer. */
-  addFrame(frame: Uint8Array, reason: 'late' | 'foreign'): void {
-    if (this.#isLate(frame)) return
-    this.#counters.add(reason === 'late' ? 'late' : 'foreignFrames')
+  /** What came during a transaction but was not its answer. */
+  addStranger(stranger: Stranger): void {
+    if (this.#isLate(stranger.octets)) return
+    if (stranger.reason === 'noise') this.#counters.add('noiseOctets', stranger.octets.length)
+    else this.#counters.add(stranger.reason === 'late' ? 'late' : 'foreignFrames')
   }
 
   #isLate(octets: Uint8Array): boolean {

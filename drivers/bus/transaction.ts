@@ -15,6 +15,7 @@ const LEAD_MS = 1.2
 const WORTH_A_TIMER_MS = 2
 /** An adapter holds octets back for this long at most (FTDI's default latency timer); more is a pause of the meter's. */
 const ADAPTER_HOLD_MS = 17
+const NOTHING = new Uint8Array(0)
 
 export interface TransactionInput {
   readonly line: Line
@@ -43,6 +44,8 @@ export interface TransactionResult {
   readonly echo: Reception['echo']
   readonly firstBatch: number
   readonly strangers: readonly Stranger[]
+  /** octets behind the answer */
+  readonly rest: Uint8Array
 }
 
 /**
@@ -73,8 +76,10 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
     lineFreeMs,
     echo: reception.echo,
     firstBatch: reception.firstBatch,
-    strangers: reception.strangers
+    strangers: reception.strangers,
+    rest
   })
+  let rest: Uint8Array = NOTHING
   for (;;) {
     const nowMs = clock.monotonicMs()
     const octets = line.take()
@@ -86,7 +91,8 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
     if (look.kind === 'reply') {
       const lastMs = reception.lastArrivalMs ?? nowMs
       const endMs = reception.frameEndMs(look.frame, characterMs)
-      const heldBack = input.batching && look.after === 0
+      rest = look.rest
+      const heldBack = input.batching && rest.length === 0
       const lineFreeMs = heldBack ? Math.max(endMs, lastMs - ADAPTER_HOLD_MS) : lastMs
       return finish('reply', look.frame, lineFreeMs, endMs - look.frame.length * characterMs)
     }
