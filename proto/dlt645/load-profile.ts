@@ -168,7 +168,7 @@ export function parseProfileBlocks(di: DataIdentifier, data: Uint8Array): Profil
       continue
     }
     if (!(result === 'garbage' && faults.at(-1)?.fault === 'garbage')) faults.push({ at, fault: result })
-    at = nextHead(data, at, result)
+    at = nextHead(data, at)
   }
   return { blocks, faults }
 }
@@ -178,17 +178,12 @@ function isHead(data: Uint8Array, at: number): boolean {
   return (b === HEAD || b === INVALID_HEAD) && data[at + 1] === b
 }
 
-/** Where to go on after a bad block: behind it when its end stands where its length says, else at the next head. */
-function nextHead(data: Uint8Array, at: number, fault: BlockFault): number {
-  const end = at + (data[at + 2] ?? 0) + 5
-  if (
-    isHead(data, at) &&
-    fault !== 'truncated' &&
-    (data[end - 1] === TAIL || end === data.length || isHead(data, end))
-  ) {
-    return end
-  }
-  let next = at + 1
+/**
+ * Where to go on after a bad block: its length octet may be what is wrong, so the next head counts.
+ * Inside a block none can stand: data is BCD or FF.
+ */
+function nextHead(data: Uint8Array, at: number): number {
+  let next = at + 2
   while (next < data.length && !isHead(data, next)) next++
   return next
 }
