@@ -7,9 +7,9 @@ export { ethereumAddress, secp256k1PublicKey, secp256k1Sign } from './crypto/sec
 export { runSelfTest } from './crypto/self-test.ts'
 export { keyId, sm2PublicKey } from './crypto/sm2-curve.ts'
 export { sm2Decrypt, sm2Encrypt } from './crypto/sm2-envelope.ts'
-export { sm2Sign, sm2Verify } from './crypto/sm2-signature.ts'
+export { sm2Sign, sm2SignDeterministic, sm2Verify } from './crypto/sm2-signature.ts'
 export { sm4Ctr, sm4GcmOpen, sm4GcmSeal } from './crypto/sm4.ts'
-export { leafSalt } from './envelope/key-schedule.ts'
+export { deriveBatchKeys, leafSalt } from './envelope/key-schedule.ts'
 export {
   createSigner,
   decodePrivateKey,
