@@ -133,24 +133,25 @@ function blockOf(spans: readonly RegisterSpan[], wants: readonly number[]): Read
 }
 
 /**
- * The same blocks in an order in which neighbours differ in (function, count) as far as that can be had: an answer that comes
- * twice, or late, then has the wrong length for the request on the line. Most frequent lengths first, never twice in a row
- * while another is left.
+ * The block to ask for next. An RTU answer names no address, so one that comes twice, or late, must have the wrong length for
+ * the request on the line: of the blocks whose (function, count) is free, one whose length is most frequent among those left,
+ * which keeps equal lengths apart to the end.
+ * @returns its index, or -1 when no block is free
  */
-export function orderByLength<Block extends RegisterSpan>(blocks: readonly Block[]): Block[] {
-  const groups = new Map<string, Block[]>()
-  for (const block of blocks) {
-    const key = `${block.function}:${block.count}`
-    groups.set(key, [...(groups.get(key) ?? []), block])
-  }
-  const out: Block[] = []
-  let last: Block[] | undefined
-  while (out.length < blocks.length) {
-    const left = [...groups.values()].filter(group => group.length > 0)
-    const others = left.filter(group => group !== last)
-    const next = (others.length > 0 ? others : left).reduce((a, b) => (b.length > a.length ? b : a))
-    out.push(next.shift() as Block)
-    last = next
-  }
-  return out
+export function chooseByLength(
+  blocks: readonly RegisterSpan[],
+  isFree: (span: RegisterSpan) => boolean
+): number {
+  const lengths = new Map<string, number>()
+  const keyOf = (block: RegisterSpan) => `${block.function}:${block.count}`
+  for (const block of blocks) lengths.set(keyOf(block), (lengths.get(keyOf(block)) ?? 0) + 1)
+  let chosen = -1
+  let most = 0
+  blocks.forEach((block, index) => {
+    const frequency = lengths.get(keyOf(block)) as number
+    if (frequency <= most || !isFree(block)) return
+    chosen = index
+    most = frequency
+  })
+  return chosen
 }

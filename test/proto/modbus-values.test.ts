@@ -15,8 +15,8 @@ import { readItem, readRatio, spansOf } from '../../proto/modbus/item-value.ts'
 import { compileProfile, itemsOf } from '../../proto/modbus/profile.ts'
 import type { ProfileSource, RegisterSource } from '../../proto/modbus/profile-source.ts'
 import {
+  chooseByLength,
   NO_LIMITS,
-  orderByLength,
   planCost,
   planReads,
   type ReadCosts,
@@ -475,8 +475,15 @@ t.test('tables, overlaps and spans beyond a limit', async t => {
     planReads([span(0, 4), span(4, 1), span(5, 2)], costs, narrow).map(block => block.count),
     [4, 3]
   )
-  t.same(
-    orderByLength([span(0, 2), span(10, 2), span(20, 2), span(30, 4), span(40, 1)]).map(block => block.count),
-    [2, 4, 2, 1, 2]
+  const left = [span(0, 2), span(10, 2), span(20, 2), span(30, 4), span(40, 1)]
+  const order: number[] = []
+  while (left.length > 0) {
+    const index = chooseByLength(left, block => block.count !== order.at(-1))
+    order.push(left.splice(index, 1)[0]!.count)
+  }
+  t.same(order, [2, 4, 2, 1, 2])
+  t.equal(
+    chooseByLength([span(0, 2)], () => false),
+    -1
   )
 })
