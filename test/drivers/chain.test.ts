@@ -313,17 +313,26 @@ t.test('gas', async t => {
   }
 })
 
+/** A node that mines at once still answers before it has. */
+const waitMined = async (txHash: string) => {
+  for (;;) {
+    const receipt = await rpc<{ gasUsed: string; status: string } | null>(
+      node.url,
+      'eth_getTransactionReceipt',
+      [txHash]
+    )
+    if (receipt !== null) return receipt
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
 const callLarge = async (who: string, contract: string, name: FunctionName, ...values: AbiValue[]) => {
   const nonce = await chain.nonce(address(who))
   const data = codec.encodeCall(name, ...values)
   const tx = { nonce, gasPrice: 0n, gasLimit: 20_000_000n, to: contract, value: 0n, data, chainId: 31337n }
   const { raw, txHash } = signLegacyTransaction(tx, key(who))
   t.same(await chain.submit(raw, txHash), { kind: 'accepted' })
-  const { gasUsed, status } = await rpc<{ gasUsed: string; status: string }>(
-    node.url,
-    'eth_getTransactionReceipt',
-    [txHash]
-  )
+  const { gasUsed, status } = await waitMined(txHash)
   t.equal(status, '0x1')
   return { gas: Number(gasUsed) }
 }
@@ -425,7 +434,7 @@ t.test('several equal nodes: sticky primary, health, failover', async t => {
   t.teardown(() => Promise.all([one.close(), two.close()]))
   const hands = createHandClock()
   const log = createTestLog()
-  const pair = openEvmChain({ rpc: [one.url, two.url], chainId: 31337n, clock: hands, log, timeoutMs: 2000 })
+  const pair = openEvmChain({ rpc: [one.url, two.url], chainId: 31337n, clock: hands, log, timeoutMs: 20000 })
   const primary = () => pair.nodes().findIndex(status => status.primary)
   const probeAgain = async () => {
     hands.advance(20000)
@@ -504,6 +513,7 @@ t.test('several equal nodes: sticky primary, health, failover', async t => {
   )
   delete p.faults.cutAfter
   await probeAgain()
+  await waitMined(first.txHash)
   p.faults.nullReceipts = true
   q.faults.nullReceipts = false
   t.match(
@@ -525,6 +535,7 @@ t.test('several equal nodes: sticky primary, health, failover', async t => {
   )
   delete one.faults.hash
   delete two.faults.hash
+  await waitMined(second.txHash)
   t.match(await pair.submit(second.raw, second.txHash), { kind: 'consumed' }, 'though it had landed')
   one.faults.httpStatus = two.faults.httpStatus = 503
   t.match(await pair.submit(second.raw, second.txHash), { kind: 'busy' })

@@ -1,0 +1,645 @@
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { AnchorLoop, type AnchorLoopOptions } from '../../agent/anchor/anchor-loop.ts'
+import { ANCHOR_PACE, type AnchorStep, backoffMs } from '../../agent/anchor/anchor-step.ts'
+import { createContractReader } from '../../agent/anchor/contract-reader.ts'
+import { admitGateway, callContract, deployContract, setGatewayStatus } from '../../agent/anchor/registry.ts'
+import type { AgentStore, AnchorAttempt, AnchorState, SealedBatch } from '../../agent/ports.ts'
+import { startAnvil } from '../../drivers/chain/anvil.ts'
+import { openEvmChain } from '../../drivers/chain/evm.ts'
+import { openAgentStore } from '../../drivers/store/agent-store.ts'
+import { equalBytes, fromHex, toHex, utf8 } from '../../proto/bytes.ts'
+import { parseAddress } from '../../proto/chain/address.ts'
+import { anchorTuple } from '../../proto/chain/anchor-record.ts'
+import { createContractCodec, gatewayKey } from '../../proto/chain/contract-codec.ts'
+import { ROLE } from '../../proto/chain/contract-tables.ts'
+import { decodeLegacyTransaction, signLegacyTransaction } from '../../proto/chain/transaction.ts'
+import { keccak256 } from '../../proto/crypto/digest.ts'
+import { ethereumAddress } from '../../proto/crypto/secp256k1.ts'
+import {
+  compileContract,
+  createHandClock,
+  createTestLog,
+  type FaultProxy,
+  rpc,
+  startFaultProxy
+} from '../drivers/chain-helpers.ts'
+
+const codec = createContractCodec(keccak256)
+const BYTECODE = compileContract()
+const CHAIN = 31337n
+const hash = (text: string) => new Uint8Array(createHash('sha256').update(text).digest())
+const key = (name: string) => hash(`test key ${name}`)
+const EPOCHS = ['0102030405060708', '1112131415161718'].map(fromHex) as [Uint8Array, Uint8Array]
+
+const node = await startAnvil({ chainId: CHAIN })
+t.teardown(() => node.stop())
+const mine = (blocks = 1) => rpc(node.url, 'anvil_mine', [`0x${blocks.toString(16)}`])
+const setAutomine = (on: boolean) => rpc(node.url, 'evm_setAutomine', [on])
+const height = async () => Number(await rpc<string>(node.url, 'eth_blockNumber'))
+
+let fixtures = 0
+/** A gateway of its own on a contract of its own, behind a node door of its own. */
+const setUp = async (tap: Test, options: { admitted?: boolean } = {}) => {
+  fixtures += 1
+  const gateway = `GW-${fixtures}`
+  const clock = createHandClock()
+  const log = createTestLog()
+  const direct = openEvmChain({
+    rpc: [node.url],
+    chainId: CHAIN,
+    clock,
+    log: createTestLog(),
+    probeEveryMs: 1e12
+  })
+  const utility = { chain: direct, clock, codec, privateKey: key('utility'), pollMs: 1 }
+  const contract = await deployContract(utility, BYTECODE)
+  const account = ethereumAddress(key(gateway))
+  if (options.admitted !== false) await admitGateway(utility, contract, gateway, account)
+  const proxy = await startFaultProxy(node.url)
+  tap.teardown(() => proxy.close())
+  const path = join(tap.testdir(), 'agent.db')
+  let store = openAgentStore(path, { nowMs: clock.nowMs })
+  tap.teardown(() => store.close())
+  const reader = createContractReader(direct, contract, codec)
+  const troubles: string[] = []
+  return {
+    ...{ gateway, clock, log, utility, contract, account, proxy, reader, direct, troubles },
+    own: { ...utility, privateKey: key(gateway) },
+    store: () => store,
+    reopen: () => {
+      store.close()
+      store = openAgentStore(path, { nowMs: clock.nowMs })
+    },
+    /** a process of its own: nothing shared with the one before but the store */
+    loop: (change: Partial<AnchorLoopOptions> = {}) =>
+      new AnchorLoop({
+        ...{ store, clock, log, codec, contract, gateway, privateKey: key(gateway), random: () => 0.5 },
+        chain: openEvmChain({ rpc: [proxy.url], clock, log, timeoutMs: 20000 }),
+        onTrouble: trouble => troubles.push(trouble?.kind ?? 'over'),
+        ...change
+      }),
+    events: async () => {
+      const all = await reader.events({ fromBlock: 0n, toBlock: 'latest', gateway: gatewayKey(gateway) })
+      return all.map(({ event }) => event).filter(event => event.name !== 'GatewaySet')
+    }
+  }
+}
+type Fixture = Awaited<ReturnType<typeof setUp>>
+
+/** Commits batches seq..seq+count-1 of an epoch, chained on what is there. */
+const seal = (
+  store: AgentStore,
+  epoch: Uint8Array,
+  count: number,
+  nowMs = 1_800_000_000_000
+): SealedBatch[] => {
+  return Array.from({ length: count }, () => {
+    const head = store.head()
+    const seq = head !== undefined && equalBytes(head.epoch, epoch) ? head.seq + 1 : 0
+    const batch: SealedBatch = {
+      ...{ epoch, seq, slotFrom: 2_000_000 + seq, slotTo: 2_000_000 + seq, reason: seq === 0 ? 2 : 0 },
+      ...{
+        count: 12,
+        root: hash(`root ${toHex(epoch)} ${seq}`),
+        batch: utf8('batch'),
+        anchor: utf8('anchor')
+      },
+      anchorHash: hash(`anchor ${toHex(epoch)} ${seq}`),
+      prev: head?.anchorHash ?? new Uint8Array(32),
+      ...{ saltKey: new Uint8Array(16), leaves: [], createdAt: nowMs }
+    }
+    store.commitBatch(batch)
+    return batch
+  })
+}
+
+/** Steps until `done`, moving the clock as the loop asks, mining where told to. */
+const drive = async (
+  fixture: Fixture,
+  loop: AnchorLoop,
+  done: (step: AnchorStep) => boolean,
+  each: () => unknown = () => undefined
+): Promise<AnchorStep[]> => {
+  const steps: AnchorStep[] = []
+  for (let i = 0; i < 300; i++) {
+    const step = await loop.step()
+    steps.push(step)
+    if (done(step)) return steps
+    if (step.kind === 'waiting') fixture.clock.advance(step.waitMs)
+    if (step.kind === 'trouble') fixture.clock.advance(5000)
+    await each()
+  }
+  throw new Error(`not done after 300 steps: ${JSON.stringify(steps.at(-1))}`)
+}
+const idle = (step: AnchorStep) => step.kind === 'idle'
+const isTrouble = (kind: string) => (step: AnchorStep) =>
+  step.kind === 'trouble' && step.trouble.kind === kind
+const moved = (to: AnchorState) => (step: AnchorStep) => step.kind === 'moved' && step.to === to
+const movesOf = (steps: readonly AnchorStep[]) =>
+  steps.flatMap(step => (step.kind === 'moved' ? [step.to] : []))
+
+/** The promise: every batch once, in order, under its own hash; nonces without a gap; one payload for each. */
+const checkChain = async (tap: Test, fixture: Fixture, batches: readonly SealedBatch[]) => {
+  const anchored = (await fixture.events()).filter(event => event.name === 'Anchored')
+  tap.same(
+    anchored.map(({ fields }) => [fields['seq'], toHex(fields['anchorHash'] as Uint8Array)]),
+    batches.map(batch => [BigInt(batch.seq), toHex(batch.anchorHash)]),
+    'every anchor stands on chain once, in order'
+  )
+  const last = batches.at(-1)
+  const entry = await fixture.reader.gateway(gatewayKey(fixture.gateway))
+  tap.match(
+    entry,
+    { next: (last?.seq ?? -1) + 1, epoch: last?.epoch, head: last?.anchorHash },
+    'and the head is the last'
+  )
+  const payloads = new Map<string, string>()
+  for (const raw of fixture.proxy.sent) {
+    const { nonce } = decodeLegacyTransaction(fromHex(raw), CHAIN)
+    const before = payloads.get(String(nonce))
+    if (before !== undefined && before !== raw) tap.fail(`nonce ${nonce} was sent with two contents`)
+    payloads.set(String(nonce), raw)
+  }
+}
+const ofBatch = (attempts: readonly AnchorAttempt[], { seq, epoch }: SealedBatch) =>
+  attempts.filter(attempt => attempt.seq === seq && equalBytes(attempt.epoch, epoch))
+
+t.test('batches go on chain in order: built, sent, mined, final', async t => {
+  const fixture = await setUp(t)
+  const loop = fixture.loop()
+  t.same(await loop.step(), { kind: 'idle' })
+  const batches = seal(fixture.store(), EPOCHS[0], 3)
+  const steps = await drive(fixture, loop, idle)
+  t.same(movesOf(steps), Array(3).fill(['built', 'sent', 'mined', 'final']).flat())
+  await checkChain(t, fixture, batches)
+  t.same(
+    (await fixture.events()).map(event => event.name),
+    ['EpochOpened', 'Anchored', 'Anchored', 'Anchored']
+  )
+  const attempts = fixture.store().attempts({})
+  t.same(
+    attempts.map(a => [a.seq, a.n, a.state, a.nonce, a.chainId]),
+    [0, 1, 2].map(i => [i, 1, 'final', BigInt(i), CHAIN])
+  )
+  for (const attempt of attempts) {
+    const tx = await rpc<{ input: string; hash: string; from: string }>(
+      node.url,
+      'eth_getTransactionByHash',
+      [attempt.txHash]
+    )
+    t.equal(
+      tx.input,
+      `0x${toHex(decodeLegacyTransaction(attempt.raw).data)}`,
+      'what was kept is what is on chain'
+    )
+    t.equal(tx.from, attempt.from.toLowerCase())
+    t.ok((attempt.finalAt ?? 0) > 0 && (attempt.blockNumber ?? 0n) > 0n)
+  }
+  // The next epoch names the last hash of the one before.
+  const next = seal(fixture.store(), EPOCHS[1], 2)
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, [...batches, ...next])
+  const opened = (await fixture.events()).filter(event => event.name === 'EpochOpened')
+  t.match(opened[1]?.fields, {
+    lastKnown: batches[2]?.anchorHash,
+    closedEpoch: EPOCHS[0],
+    closedNext: 3n,
+    reason: 2n
+  })
+  t.match(loop.status(), { account: fixture.account, contract: fixture.contract, trouble: undefined })
+  t.same(fixture.troubles, [])
+  const found = await fixture.reader.findAnchored(gatewayKey(fixture.gateway), EPOCHS[0], 1)
+  t.equal(found?.place.txHash, attempts[1]?.txHash)
+})
+
+t.test('a kill after any step: the same octets go on, each anchor lands once', async t => {
+  for (const soft of ['kept', 'lost']) {
+    for (const kill of soft === 'lost' ? [1, 2, 3, 4, 5, 6, 7] : [2, 3]) {
+      await t.test(`after ${kill} steps, unsynced notes ${soft}`, async t => {
+        const fixture = await setUp(t)
+        const batches = seal(fixture.store(), EPOCHS[0], 2)
+        // The attempt itself is durable when saveAttempt returns; later notes may be lost with the process.
+        const { store } = fixture
+        const forgetful = { ...store(), updateAttempt: () => undefined }
+        const first = fixture.loop(soft === 'lost' ? { store: forgetful } : {})
+        for (let i = 0; i < kill; i++) {
+          await first.step()
+          fixture.clock.advance(1000)
+        }
+        const saved = store().inFlight()
+        fixture.reopen()
+        t.same(store().inFlight()?.raw, saved?.raw, 'the octets survive')
+        await drive(fixture, fixture.loop(), idle)
+        await checkChain(t, fixture, batches)
+        t.same(
+          store()
+            .attempts({})
+            .map(a => a.state),
+          ['final', 'final'],
+          'one attempt each was enough'
+        )
+      })
+    }
+  }
+})
+
+const FAULTS: readonly [what: string, start: FaultProxy['faults'], trouble: string | undefined][] = [
+  ['the answer is cut after the node took it', { cutAfter: 'eth_sendRawTransaction' }, undefined],
+  ['the request is cut before the node has it', { cutBefore: 'eth_sendRawTransaction' }, undefined],
+  ['receipts are cut', { cutAfter: 'eth_getTransactionReceipt' }, 'unreachable'],
+  ['nothing answers', { cutBefore: '*' }, 'unreachable'],
+  ['503', { httpStatus: 503 }, 'unreachable'],
+  ['a proxy error page', { garbage: '<html>' }, 'unreachable'],
+  ['the hash of another transaction', { hash: `0x${'12'.repeat(32)}` }, undefined],
+  ['the pool is full', { refusal: { code: -32000, message: 'txpool is full' } }, undefined],
+  ['a gap that is none', { refusal: { code: -32000, message: 'nonce too high' } }, undefined],
+  ['an error without sense', { refusal: { code: -32603, message: 'Internal error' } }, undefined],
+  ['another chain', { chainId: 5n }, 'wrongChain']
+]
+for (const [what, start, expected] of FAULTS) {
+  t.test(`a fault that passes: ${what}`, async t => {
+    const fixture = await setUp(t)
+    const first = seal(fixture.store(), EPOCHS[0], 1)
+    const loop = fixture.loop()
+    await drive(fixture, loop, idle)
+    const batches = [...first, ...seal(fixture.store(), EPOCHS[0], 2)]
+    Object.assign(fixture.proxy.faults, start)
+    for (let i = 0; i < 12; i++) {
+      const step = await loop.step()
+      fixture.clock.advance(step.kind === 'waiting' ? step.waitMs : 16000)
+    }
+    if (expected !== undefined) t.same(fixture.troubles, [expected], 'said once')
+    if (start.chainId !== undefined) t.equal(fixture.proxy.sent.length, 1, 'nothing is sent to another chain')
+    for (const fault of Object.keys(start)) delete fixture.proxy.faults[fault as keyof typeof start]
+    fixture.clock.advance(16000)
+    await drive(fixture, loop, idle)
+    await checkChain(t, fixture, batches)
+    t.same(
+      fixture
+        .store()
+        .attempts({})
+        .map(a => [a.seq, a.n, a.state]),
+      [0, 1, 2].map(seq => [seq, 1, 'final'])
+    )
+    if (expected !== undefined) t.same(fixture.troubles, [expected, 'over'])
+  })
+}
+
+t.test('null receipts: the nonce is gone, and the head settles it', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  fixture.proxy.faults.nullReceipts = true
+  const loop = fixture.loop()
+  // The node has no receipts at all: the anchor is found on chain and taken as it is.
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, batches)
+  t.equal(fixture.proxy.sent.length, 2, 'nothing was sent twice')
+  const states = fixture
+    .store()
+    .attempts({})
+    .map(a => [a.seq, a.n, a.state, a.detail?.slice(0, 8)])
+  t.same(states, [
+    [0, 1, 'blocked', 'nonce 0 '],
+    [0, 2, 'final', 'recorded'],
+    [1, 1, 'blocked', 'nonce 1 '],
+    [1, 2, 'final', 'recorded']
+  ])
+})
+
+t.test('a chain where nothing of ours stands, then a gateway nobody admitted', async t => {
+  const fixture = await setUp(t, { admitted: false })
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  const elsewhere = fixture.loop({ contract: fixture.account })
+  t.match(await elsewhere.step(), { kind: 'trouble', trouble: { kind: 'noContract' } })
+  const loop = fixture.loop()
+  t.match(await loop.step(), {
+    kind: 'trouble',
+    trouble: { kind: 'notAdmitted', detail: new RegExp(fixture.account) }
+  })
+  await loop.step()
+  t.equal(fixture.proxy.sent.length, 0)
+  await admitGateway(fixture.utility, fixture.contract, fixture.gateway, fixture.account)
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, batches)
+  t.same(fixture.troubles, ['noContract', 'notAdmitted', 'over'])
+  // The store remembers its chain: a restart against another one is refused.
+  fixture.proxy.faults.chainId = 99n
+  t.match(await fixture.loop().step(), { kind: 'trouble', trouble: { kind: 'wrongChain', detail: /99/ } })
+})
+
+t.test('a reorganisation before finality: back to sent, the same octets again', async t => {
+  await setAutomine(false)
+  t.teardown(() => setAutomine(true))
+  await setAutomine(true)
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  await setAutomine(false)
+  const loop = fixture.loop({ confirmations: 3 })
+  await drive(fixture, loop, moved('sent'))
+  await mine()
+  await drive(fixture, loop, moved('mined'))
+  const before = fixture.store().inFlight()
+  await rpc(node.url, 'anvil_reorg', [1, []])
+  const steps = await drive(fixture, loop, isTrouble('reorganised'))
+  t.same(movesOf(steps), [])
+  t.match(fixture.store().inFlight(), { state: 'sent', blockNumber: null, raw: before?.raw })
+  await drive(fixture, loop, moved('mined'), mine)
+  await drive(fixture, loop, idle, mine)
+  const final = fixture.store().attempts({ state: 'final' })[0]
+  t.equal(final?.txHash, before?.txHash)
+  t.ok((await height()) >= Number(final?.blockNumber) + 2, 'three blocks deep')
+  t.same(new Set(fixture.proxy.sent).size, 1)
+  await checkChain(t, fixture, batches)
+  t.same(fixture.troubles, ['reorganised', 'over'])
+
+  // Deeper than anyone promised: what was final is gone and is handed in again, before anything new.
+  const more = seal(fixture.store(), EPOCHS[0], 1)
+  await rpc(node.url, 'anvil_reorg', [(await height()) - Number(final?.blockNumber) + 1, []])
+  await drive(fixture, loop, isTrouble('chainBehind'))
+  await mine()
+  await drive(fixture, loop, idle, mine)
+  await checkChain(t, fixture, [...batches, ...more])
+})
+
+t.test('a halted chain: one trouble, nothing sent again, and on with the same octets', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  await rpc(node.url, 'evm_setAutomine', [false])
+  await rpc(node.url, 'evm_setIntervalMining', [0])
+  t.teardown(() => setAutomine(true))
+  const loop = fixture.loop()
+  await drive(fixture, loop, isTrouble('halted'))
+  for (let i = 0; i < 20; i++) {
+    await loop.step()
+    fixture.clock.advance(60000)
+  }
+  t.equal(fixture.proxy.sent.length, 1, 'sending again would help nobody')
+  t.same(fixture.troubles, ['halted'])
+  const restarted = fixture.loop()
+  await drive(fixture, restarted, isTrouble('halted'))
+  t.equal(new Set(fixture.proxy.sent).size, 1, 'a restart sends the same octets')
+  await setAutomine(true)
+  await mine()
+  await drive(fixture, restarted, idle, mine)
+  await checkChain(t, fixture, batches)
+  t.same(fixture.troubles, ['halted', 'halted', 'over'])
+})
+
+t.test('accepted by one node and mined by none: sent again when blocks go on', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  await setAutomine(false)
+  t.teardown(() => setAutomine(true))
+  const loop = fixture.loop()
+  const [, sent] = await drive(fixture, loop, moved('sent'))
+  t.match(sent, { to: 'sent' })
+  const txHash = fixture.store().inFlight()?.txHash
+  await rpc(node.url, 'anvil_dropTransaction', [txHash])
+  await drive(fixture, loop, moved('mined'), mine)
+  t.equal(fixture.proxy.sent.length, 2)
+  t.equal(new Set(fixture.proxy.sent).size, 1)
+  await drive(fixture, loop, idle, mine)
+  await checkChain(t, fixture, batches)
+})
+
+t.test('the account is used by someone else', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  const loop = fixture.loop()
+  await drive(fixture, loop, moved('built'))
+  const tx = { nonce: 0n, gasPrice: 0n, gasLimit: 21000n, to: fixture.account, value: 0n }
+  const foreign = signLegacyTransaction(
+    { ...tx, data: new Uint8Array(0), chainId: CHAIN },
+    key(fixture.gateway)
+  )
+  await fixture.direct.submit(foreign.raw, foreign.txHash)
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, batches)
+  t.same(fixture.troubles, ['keyUsedElsewhere', 'over'])
+  t.same(
+    fixture
+      .store()
+      .attempts({})
+      .map(a => [a.n, a.nonce, a.state]),
+    [
+      [1, 0n, 'blocked'],
+      [2, 1n, 'final']
+    ]
+  )
+})
+
+t.test('recorded by an aggregator: taken as it is, nothing sent', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  const { contract, utility, own, gateway } = fixture
+  await callContract(
+    utility,
+    contract,
+    'setRole',
+    parseAddress(ethereumAddress(key('hub'))),
+    BigInt(ROLE.aggregator)
+  )
+  await callContract(own, contract, 'openEpoch', gatewayKey(gateway), EPOCHS[0], 0n, new Uint8Array(32), 2n)
+  const tuples = batches.map(batch => anchorTuple({ ...batch, gateway: gatewayKey(gateway) }))
+  await callContract({ ...utility, privateKey: key('hub') }, contract, 'anchorMany', tuples)
+  await drive(fixture, fixture.loop(), idle)
+  t.equal(fixture.proxy.sent.length, 0)
+  await checkChain(t, fixture, batches)
+  t.match(fixture.store().attempts({}), [
+    { seq: 0, state: 'final', detail: /recorded by/ },
+    { seq: 1, state: 'final' }
+  ])
+
+  // A node that has thrown its old logs away: the head is repeated, which changes nothing.
+  const bare = await setUp(t)
+  const [one] = seal(bare.store(), EPOCHS[0], 1) as [SealedBatch]
+  const record = anchorTuple({ ...one, gateway: gatewayKey(bare.gateway) })
+  await callContract(bare.own, bare.contract, 'openAndAnchor', record, 2n)
+  bare.proxy.faults.noLogs = true
+  await drive(bare, bare.loop(), idle)
+  await checkChain(t, bare, [one])
+  t.match(bare.store().attempts({}), [{ state: 'final', nonce: 1n }])
+})
+
+t.test('a conflict leaves evidence, stops the epoch and not the next', async t => {
+  const fixture = await setUp(t)
+  const { contract, own, gateway } = fixture
+  const [first] = seal(fixture.store(), EPOCHS[0], 1) as [SealedBatch]
+  const stolen = { ...first, anchorHash: hash('another history'), gateway: gatewayKey(gateway) }
+  await callContract(own, contract, 'openAndAnchor', anchorTuple(stolen), 2n)
+  seal(fixture.store(), EPOCHS[0], 2)
+  const loop = fixture.loop()
+  await drive(fixture, loop, isTrouble('conflict'))
+  for (let i = 0; i < 6; i++) await loop.step()
+  t.equal(fixture.proxy.sent.length, 1, 'offered once')
+  const conflict = (await fixture.events()).find(event => event.name === 'AnchorConflict')
+  t.match(conflict?.fields, { stored: stolen.anchorHash, offered: first.anchorHash, seq: 0n })
+  t.match(fixture.store().attempts({}), [{ seq: 0, state: 'conflict', detail: /another anchor/ }])
+  t.equal(fixture.store().nextUnanchored()?.seq, 0, 'nothing is dropped')
+  const restarted = fixture.loop()
+  await drive(fixture, restarted, isTrouble('conflict'))
+  t.equal(fixture.proxy.sent.length, 1, 'once for ever')
+  const later = seal(fixture.store(), EPOCHS[1], 2)
+  await drive(fixture, restarted, idleOr(isTrouble('conflict')))
+  const anchored = (await fixture.events()).filter(event => event.name === 'Anchored')
+  t.same(
+    anchored.slice(1).map(({ fields }) => fields['anchorHash']),
+    later.map(batch => batch.anchorHash)
+  )
+  t.ok(fixture.log.lines.some(line => line.event === 'anchor-epoch-given-up'))
+})
+const idleOr = (other: (step: AnchorStep) => boolean) => (step: AnchorStep) => idle(step) || other(step)
+
+t.test('another history before ours, and anchors missing before ours', async t => {
+  const fork = await setUp(t)
+  const forked = seal(fork.store(), EPOCHS[0], 1)
+  const id = gatewayKey(fork.gateway)
+  await callContract(fork.own, fork.contract, 'openEpoch', id, EPOCHS[0], 0n, hash('elsewhere'), 2n)
+  const loop = fork.loop()
+  await drive(fork, loop, isTrouble('fork'))
+  t.equal(fork.proxy.sent.length, 0, 'no transaction is spent on what must revert')
+  t.equal(ofBatch(fork.store().attempts({}), forked[0] as SealedBatch).length, 0)
+
+  const gap = await setUp(t)
+  seal(gap.store(), EPOCHS[0], 3)
+  const wanted = gap.store()
+  const third = wanted.batch(EPOCHS[0], 2)
+  await callContract(
+    gap.own,
+    gap.contract,
+    'openEpoch',
+    gatewayKey(gap.gateway),
+    EPOCHS[0],
+    0n,
+    new Uint8Array(32),
+    2n
+  )
+  const holed = gap.loop({ store: { ...wanted, nextUnanchored: () => third } })
+  const steps = await drive(gap, holed, isTrouble('gap'))
+  t.equal(steps.filter(step => step.kind === 'waiting').length, 3, 'looked at again before it is believed')
+  await drive(gap, gap.loop(), idle)
+
+  // Anchoring that moves to another contract in mid-epoch opens it there at its own number.
+  const moving = await setUp(t)
+  const batches = seal(moving.store(), EPOCHS[0], 3)
+  const later = moving.loop({
+    store: { ...moving.store(), nextUnanchored: () => moving.store().batch(EPOCHS[0], 2) }
+  })
+  await drive(moving, later, moved('final'))
+  t.match((await moving.events())[0], {
+    name: 'EpochOpened',
+    fields: { firstSeq: 2n, lastKnown: batches[1]?.anchorHash }
+  })
+
+  const closed = await setUp(t)
+  seal(closed.store(), EPOCHS[0], 2)
+  const runner = closed.loop()
+  await drive(closed, runner, moved('final'))
+  const state = [gatewayKey(closed.gateway), EPOCHS[1], 0n, new Uint8Array(32), 3n] as const
+  await callContract(closed.own, closed.contract, 'openEpoch', ...state)
+  await drive(closed, runner, isTrouble('closed'))
+})
+
+t.test('a revert burns its nonce and no more', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  const loop = fixture.loop()
+  await drive(fixture, loop, moved('final'))
+  await drive(fixture, loop, moved('built'))
+  await setGatewayStatus(fixture.utility, fixture.contract, fixture.gateway, 'suspended')
+  await drive(fixture, loop, isTrouble('reverted'))
+  t.match(fixture.store().attempts({ state: 'blocked' }), [{ seq: 1, n: 1, detail: /NotActive/ }])
+  await drive(fixture, loop, isTrouble('notAdmitted'))
+  t.equal(fixture.proxy.sent.length, 2, 'nothing is sent while suspended')
+  await setGatewayStatus(fixture.utility, fixture.contract, fixture.gateway, 'active')
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, batches)
+  t.match(fixture.store().attempts({ state: 'final' }), [{ seq: 0 }, { seq: 1, n: 2, nonce: 2n }])
+  t.same(fixture.troubles, ['reverted', 'notAdmitted', 'over'])
+})
+
+t.test('refused for good: blocked until the node or the configuration is mended', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  const refusal = { code: -32000, message: 'Intrinsic gas exceeds gas limit' }
+  fixture.proxy.faults.refusal = refusal
+  const loop = fixture.loop()
+  await drive(fixture, loop, isTrouble('refused'))
+  t.match(fixture.store().attempts({}), [{ state: 'blocked', nonce: 0n, n: 1 }])
+  await drive(fixture, loop, isTrouble('refused'))
+  t.equal(new Set(fixture.proxy.sent).size, 1, 'the same octets are tried again')
+  t.equal(fixture.store().attempts({}).length, 1)
+  delete fixture.proxy.faults.refusal
+  await drive(fixture, loop, moved('final'))
+  fixture.proxy.faults.refusal = refusal
+  await drive(fixture, loop, isTrouble('refused'))
+  const tried = fixture.proxy.sent.length
+  // Mended here: the never accepted octets make way for others under the same nonce.
+  delete fixture.proxy.faults.refusal
+  await drive(fixture, fixture.loop({ gasLimit: 500000n }), idle)
+  t.match(fixture.store().attempts({}), [
+    { seq: 0, state: 'final', nonce: 0n },
+    { seq: 1, n: 1, state: 'blocked', nonce: 1n },
+    { seq: 1, n: 2, state: 'final', nonce: 1n }
+  ])
+  fixture.proxy.sent.splice(0, tried)
+  await checkChain(t, fixture, batches)
+})
+
+t.test('run: works until told to stop, waits with jitter, spreads over the slot', async t => {
+  const fixture = await setUp(t)
+  const batches = seal(fixture.store(), EPOCHS[0], 3, fixture.clock.nowMs())
+  const ending = new AbortController()
+  const waits: number[] = []
+  const clock = {
+    ...fixture.clock,
+    wait: async (ms: number, signal?: AbortSignal) => {
+      waits.push(ms)
+      if (fixture.store().nextUnanchored() === undefined && fixture.store().inFlight() === undefined)
+        ending.abort()
+      await fixture.clock.wait(ms, signal)
+    }
+  }
+  fixture.proxy.faults.cutBefore = 'eth_call'
+  const pace = { spreadMs: 600000 }
+  const loop = fixture.loop({
+    clock,
+    pace,
+    onTrouble: trouble => trouble && delete fixture.proxy.faults.cutBefore
+  })
+  const startMs = fixture.clock.nowMs()
+  await loop.run(ending.signal)
+  await checkChain(t, fixture, batches)
+  t.equal(waits[0], 2000, 'the first failure waits 4 s at most, here half of it')
+  const id = gatewayKey(fixture.gateway)
+  const place = new DataView(id.buffer).getUint32(0) % pace.spreadMs
+  const sent = fixture.store().attempts({})[0]?.createdAt ?? 0
+  t.ok(
+    sent >= startMs + place && sent <= startMs + place + 5000,
+    `sent ${sent - startMs} ms into the slot, place ${place}`
+  )
+  await loop.run(AbortSignal.abort())
+  for (let failures = 0; failures < 40; failures++) {
+    const most = Math.min(60000, 2000 * 2 ** failures)
+    t.equal(
+      backoffMs(ANCHOR_PACE, failures, () => 0.999999),
+      most
+    )
+    t.equal(
+      backoffMs(ANCHOR_PACE, failures, () => 0),
+      1
+    )
+  }
+  // A defect or a broken store is not waited out.
+  const broken = fixture.loop({
+    store: {
+      ...fixture.store(),
+      inFlight: () => {
+        throw new TypeError('a defect')
+      }
+    }
+  })
+  await t.rejects(broken.run(new AbortController().signal), TypeError)
+})
