@@ -81,7 +81,7 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
     )
     .safeIntegers()
   const lastSlot = sql.prepare<[], { slot_to: number }>(
-    'SELECT slot_to FROM batch WHERE reason <> 1 ORDER BY id DESC LIMIT 1'
+    'SELECT slot_to FROM batch WHERE reason NOT IN (1, 4) ORDER BY id DESC LIMIT 1'
   )
   const insertReceipt = sql.prepare('INSERT INTO receipt (octets) VALUES (?)')
   const markDelivered = sql.prepare(

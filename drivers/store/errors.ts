@@ -12,6 +12,7 @@ export type StoreCode =
   | 'STORE_IO'
   | 'STORE_BUSY'
   | 'STORE_SEQ'
+  | 'STORE_NOT_FOUND'
   | 'STORE_MEMBER'
   | 'STORE_LIMIT'
   | 'STORE_FAULT'
