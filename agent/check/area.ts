@@ -1,40 +1,181 @@
-/** Checks over several meters of one transformer area. */
-import type { Reading } from '../../proto/reading.ts'
+/** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import type { AlarmSubject } from './alarm-engine.ts'
-import type { Finding } from './finding.ts'
-import type { MeterHistory } from './history.ts'
-import type { RuleBook } from './rule-book.ts'
+import { type BalanceRow, judgeBalance, lossOf } from './balance.ts'
+import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
+import type { MeterLimits } from './rule-book.ts'
+import { median, spread } from './statistics.ts'
 
-export class AreaChecks {
-  readonly #meters: readonly MeterPoint[]
-  readonly #rules: RuleBook
-  readonly #options: { readonly slotSeconds: number; readonly utcOffsetMinutes: number }
+const KEPT_ROWS = 336
+const KEPT_LOSSES = 35
+/** More columns than this make no regression: areas of many small direct meters are summed into one. */
+const COLUMNS = 40
 
-  constructor(
-    meters: readonly MeterPoint[],
-    rules: RuleBook,
-    options: { readonly slotSeconds: number; readonly utcOffsetMinutes: number }
-  ) {
-    this.#meters = meters
-    this.#rules = rules
-    this.#options = options
+/** What a meter contributed in a slot. */
+export interface SlotEnergy {
+  /** primary kWh, import minus export; undefined where the slot has no clean increment */
+  readonly kwh: number | undefined
+  readonly ratioVersion: number
+  readonly ct: number
+  readonly pt: number
+}
+
+interface DayLoss {
+  readonly day: number
+  readonly rate: number
+}
+
+export class Area {
+  readonly parent: MeterPoint
+  readonly children: readonly MeterPoint[]
+  readonly #limits: MeterLimits
+  readonly #slotsPerRow: number
+  #rows: BalanceRow[] = []
+  #dayRows: BalanceRow[] = []
+  #losses: DayLoss[] = []
+  #open: { parent: number; children: Float64Array; slots: number } | null = null
+  #lastSlot = -1
+  #versions = ''
+
+  constructor(parent: MeterPoint, children: readonly MeterPoint[], limits: MeterLimits, slotSeconds: number) {
+    this.parent = parent
+    this.children = children
+    this.#limits = limits
+    this.#slotsPerRow = Math.max(1, Math.round(3600 / slotSeconds))
   }
 
-  note(_reading: Reading, _history: MeterHistory, _meter: MeterPoint): void {
-    void this.#meters
-    void this.#rules
-    void this.#options
+  /** Takes a slot in; only slots in which every meter of the area has a clean increment count. */
+  note(slot: number, energyOf: (meter: string) => SlotEnergy | undefined): void {
+    const all = [...this.children, this.parent].map(meter => energyOf(meter.id))
+    const versions = all.map(one => one?.ratioVersion ?? '').join(',')
+    if (all.every(one => one !== undefined) && versions !== this.#versions) {
+      // another ratio is another unit: begin anew
+      this.#versions = versions
+      this.#rows = []
+      this.#dayRows = []
+    }
+    const whole = all.every(one => one?.kwh !== undefined)
+    if (!whole || slot !== this.#lastSlot + 1) this.#open = null
+    this.#lastSlot = slot
+    if (!whole) return
+    const open = this.#open ?? { parent: 0, children: new Float64Array(this.children.length), slots: 0 }
+    this.#open = open
+    open.parent += all.at(-1)?.kwh ?? 0
+    for (let n = 0; n < this.children.length; n++)
+      open.children[n] = (open.children[n] as number) + (all[n]?.kwh ?? 0)
+    open.slots++
+    if (open.slots < this.#slotsPerRow) return
+    const row = { parent: open.parent, children: Array.from(open.children) }
+    this.#rows.push(row)
+    this.#dayRows.push(row)
+    if (this.#rows.length > KEPT_ROWS) this.#rows.shift()
+    this.#open = null
   }
 
-  findingsFor(_meter: string): readonly Finding[] | undefined {
-    return undefined
+  /** Losses of the day that has ended, about the parent. */
+  endDay(day: number): Finding[] {
+    const rows = this.#dayRows
+    this.#dayRows = []
+    if (rows.length < 12) return [noEvidence('line-loss', 'too few whole hours')]
+    const rate = lossOf(rows)
+    if (!Number.isFinite(rate)) return [noEvidence('line-loss', 'no energy')]
+    const high = this.#limits.get('line-loss', 'high')
+    const low = this.#limits.get('line-loss', 'low')
+    const before = this.#losses.map(one => one.rate)
+    const numbers = {
+      lossPercent: round(100 * rate),
+      hours: rows.length,
+      usualPercent: round(100 * (before.length ? median(before) : rate))
+    }
+    const level = rate >= 0 ? rate / high : rate / Math.min(low, -1e-6)
+    const out = [judge('line-loss', level, numbers)]
+    if (before.length >= 7) {
+      const usual = median(before)
+      const limit = Math.max(
+        this.#limits.get('line-loss-trend', 'step'),
+        this.#limits.get('line-loss-trend', 'sigmas') * spread(before, usual)
+      )
+      out.push(
+        judge('line-loss-trend', (rate - usual) / limit, { ...numbers, limitPercent: round(100 * limit) })
+      )
+    }
+    // a day that stands out is not learned, so that the step stays visible
+    if (before.length < 7 || out.every(finding => finding.verdict !== 'violated'))
+      this.#losses.push({ day, rate })
+    else if (before.length >= 7) this.#losses = this.#losses.filter(one => day - one.day < KEPT_LOSSES)
+    if (this.#losses.length > KEPT_LOSSES) this.#losses.shift()
+    return out
   }
 
-  endSlot(
-    _slot: number,
-    _historyOf: (meter: string) => MeterHistory | undefined
-  ): { subject: AlarmSubject; findings: Finding[] }[] {
-    return []
+  /** The regression of the parent on its children, as a finding of rule ratio-balance for each meter of the area. */
+  judgeRatios(ratioOf: (meter: string) => { ct: number; pt: number } | undefined): Map<string, Finding> {
+    const out = new Map<string, Finding>()
+    const columns = this.#columns(ratioOf)
+    if (columns.length === 0) return out
+    const single = new Set(columns.flat())
+    const rest = this.children.map((_, n) => n).filter(n => !single.has(n))
+    const groups = rest.length > 0 ? [...columns, rest] : columns
+    const rows = this.#rows.map(row => ({
+      parent: row.parent,
+      children: groups.map(group => group.reduce((sum, n) => sum + (row.children[n] as number), 0))
+    }))
+    const ratios = groups.map((group, n) =>
+      n < columns.length
+        ? (ratioOf((this.children[group[0] as number] as MeterPoint).id) ?? { ct: 1, pt: 1 })
+        : { ct: 1, pt: 1 }
+    )
+    const own = ratioOf(this.parent.id) ?? { ct: 1, pt: 1 }
+    const result = judgeBalance(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
+    for (const c of result.coefficients) {
+      if (c.index >= columns.length || c.error > 0.08 * c.value) continue
+      const meter = this.children[(columns[c.index] as number[])[0] as number] as MeterPoint
+      out.set(
+        meter.id,
+        holds('ratio-balance', { coefficient: round(c.value), error: round(c.error), hours: result.rows })
+      )
+    }
+    for (const verdict of result.verdicts) {
+      const who = verdict.who === 'parent' ? this.parent : this.#child(columns, verdict.who)
+      if (!who) continue
+      const ratio = ratioOf(who.id)
+      // a direct meter has no transformer that could be wrong: its coefficient tells of something else
+      if (!ratio || (ratio.ct === 1 && ratio.pt === 1)) continue
+      const numbers = {
+        coefficient: verdict.coefficient,
+        error: verdict.error,
+        lossPercent: round(100 * result.loss),
+        lossAfterPercent: round(100 * verdict.lossAfter),
+        hours: result.rows
+      }
+      out.set(
+        who.id,
+        violated('ratio-balance', numbers, {
+          factor: verdict.factor,
+          ...(verdict.certain ? { cause: 'certain' } : {})
+        })
+      )
+    }
+    return out
+  }
+
+  #child(columns: readonly number[][], index: number): MeterPoint | undefined {
+    const column = columns[index]
+    return column === undefined ? undefined : this.children[column[0] as number]
+  }
+
+  /** Children with transformers, largest first, one column each; the rest are summed into one column. */
+  #columns(ratioOf: (meter: string) => { ct: number; pt: number } | undefined): number[][] {
+    const size = (n: number) => this.#rows.reduce((sum, row) => sum + Math.abs(row.children[n] as number), 0)
+    const withTransformer = this.children
+      .map((_, n) => n)
+      .filter(n => {
+        const ratio = ratioOf((this.children[n] as MeterPoint).id)
+        return ratio !== undefined && (ratio.ct !== 1 || ratio.pt !== 1)
+      })
+    const chosen = this.children.length <= COLUMNS ? this.children.map((_, n) => n) : withTransformer
+    return chosen
+      .map(n => ({ n, size: size(n) }))
+      .sort((a, b) => b.size - a.size)
+      .slice(0, COLUMNS - 1)
+      .map(({ n }) => [n])
   }
 }

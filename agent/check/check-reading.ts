@@ -1,6 +1,7 @@
 /** All checks of one reading against the short history of its meter. No clock, no I/O; advances the history it is given. */
 import { isGap, QUALITY_FLAG, type QualityFlag, type Reading } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
+import type { SlotEnergy } from './area.ts'
 import { type CheckOptions, type MeterContext, meterContext } from './context.ts'
 import {
   checkClock,
@@ -14,10 +15,11 @@ import {
 import type { Finding } from './finding.ts'
 import { holds, violated } from './finding.ts'
 import type { MeterHistory } from './history.ts'
-import { ID, totalPower } from './item-values.ts'
+import { totalPower } from './item-values.ts'
 import { checkOverload, checkPowerFactor, checkSwing, slotKva } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
+import { checkWiring, noteWiring } from './phase-wiring.ts'
 import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
   fingerprintOf,
@@ -33,13 +35,15 @@ import { ratioVerdict } from './ratio-verdict.ts'
 import { largestIncrement, refineResolution, registerStep, registersOf } from './register-step.ts'
 import { checkDemand, checkRegisters, checkTariffSum } from './registers.ts'
 import { limitsOf, type MeterLimits, type RuleBook } from './rule-book.ts'
-import { checkSum, noteSum } from './sum-check.ts'
+import { checkSum, dayOf, noteSum } from './sum-check.ts'
 
 export interface CheckedReading {
   /** The reading with its flags; the same object where nothing was flagged. */
   readonly reading: Reading
   readonly flags: readonly QualityFlag[]
   readonly findings: readonly Finding[]
+  /** what the slot adds to its area; undefined for a gap record */
+  readonly energy?: SlotEnergy
 }
 
 /**
@@ -86,6 +90,7 @@ export function checkReading(
     checkDemand(c),
     checkSum(c, options),
     checkPhaseLoss(c),
+    ...checkWiring(c),
     checkReactive(c),
     ...checkEnergyAgainstCurrent(c),
     ...checkClock(c),
@@ -111,7 +116,17 @@ export function checkReading(
   const enabled = findings.filter(finding => own.enabled(finding.rule))
   advance(c, options)
   const flags = flagsFrom(enabled)
-  return { reading: flagged(reading, flags), flags, findings: enabled }
+  return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c) }
+}
+
+function energyOf(c: MeterContext): SlotEnergy {
+  const clean = c.step.kind === 'step' && c.step.slots === 1 && !c.step.event
+  return {
+    kwh: clean && c.meanKw !== undefined ? c.meanKw * c.slotHours : undefined,
+    ratioVersion: c.reading.ratio?.version ?? c.meter.ratioVersion,
+    ct: c.ct,
+    pt: c.pt
+  }
 }
 
 function flagsFrom(findings: readonly Finding[]): QualityFlag[] {
@@ -147,6 +162,7 @@ function noteDigits(c: MeterContext): void {
 function advance(c: MeterContext, options: CheckOptions): void {
   const { history, step, reading } = c
   notePattern(c, options)
+  noteWiring(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
   // after leap upon leap the base moves on, yet the next must still be told from a bad value
@@ -165,7 +181,8 @@ function advance(c: MeterContext, options: CheckOptions): void {
   const { meterTime, readAt } = reading
   if (meterTime !== null && readAt !== null && c.live) history.drift = Math.round(meterTime - readAt / 1000)
   noteCounters(c)
+  if (step.event === 'swap' || testFingerprint(c).verdict === 'violated')
+    history.ratio.changedDay = dayOf(reading.slot, options)
   history.ratio.fingerprint = fingerprintOf(c)
-  history.counters[ID.programmingCount] ??= c.values.get(ID.programmingCount) ?? 0
   history.seen++
 }

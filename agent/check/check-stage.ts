@@ -2,7 +2,7 @@
 import { GAP_REASON, isGap, type Reading } from '../../proto/reading.ts'
 import type { LearnedStore, MeterPoint } from '../ports.ts'
 import { AlarmEngine, type AlarmEvent, type AlarmPlace, type AlarmStatus } from './alarm-engine.ts'
-import { AreaChecks } from './area.ts'
+import { Areas } from './areas.ts'
 import { checkReading } from './check-reading.ts'
 import type { CheckOptions } from './context.ts'
 import type { Finding } from './finding.ts'
@@ -51,7 +51,7 @@ const SAVE_EVERY = 96
 export class CheckStage {
   readonly #options: CheckStageOptions
   readonly #engine: AlarmEngine
-  readonly #area: AreaChecks
+  readonly #areas: Areas
   readonly #meters = new Map<string, MeterSlot>()
   #openSlot = -1
   #day = -1
@@ -59,7 +59,7 @@ export class CheckStage {
   constructor(options: CheckStageOptions) {
     this.#options = options
     this.#engine = new AlarmEngine(options.rules)
-    this.#area = new AreaChecks(options.meters, options.rules, options)
+    this.#areas = new Areas(options.meters, options.rules, options)
   }
 
   /** Takes up what was learned before the restart. Call once, before the first slot. */
@@ -105,7 +105,7 @@ export class CheckStage {
         this.#checkOptions(known)
       )
       out.readings.push(checked.reading)
-      this.#area.note(checked.reading, known.history, known.meter)
+      if (checked.energy) this.#areas.note(reading.meter, checked.energy)
       this.#report(known.meter, checked.findings, slot, frames.get(reading.meter) ?? [], buses, out)
     }
     if (out.alarmEvents.length > 0) this.#options.learned.set(ALARMS_KEY, this.#engine.save())
@@ -167,7 +167,7 @@ export class CheckStage {
 
   #checkOptions(known?: MeterSlot): CheckOptions {
     const { slotSeconds, utcOffsetMinutes } = this.#options
-    const area = known ? this.#area.findingsFor(known.meter.id) : undefined
+    const area = known ? this.#areas.findingsFor(known.meter.id) : undefined
     return { slotSeconds, utcOffsetMinutes, ...(area ? { area } : {}) }
   }
 
@@ -260,9 +260,17 @@ export class CheckStage {
 
   #close(out: CheckedSlot): void {
     const slot = this.#openSlot
-    for (const { subject, findings } of this.#area.endSlot(slot, meter => this.#meters.get(meter)?.history)) {
+    for (const { subject, findings } of this.#areas.endSlot(
+      slot,
+      meter => this.#meters.get(meter)?.history
+    )) {
       const point = subject.meter === null ? undefined : this.#meters.get(subject.meter)?.meter
-      out.alarmEvents.push(...this.#engine.step(subject, findings, this.#place(slot, [], point)))
+      const explained = this.#areas.ratioInDoubt(subject.meter ?? '', meter =>
+        this.#engine.isRaised({ meter, bus: null }, 'ratio')
+      )
+      out.alarmEvents.push(
+        ...this.#engine.step(subject, findings, this.#place(slot, [], point), explained ? ['ratio'] : [])
+      )
       for (const finding of findings)
         if (finding.verdict === 'violated') out.findings.push({ ...finding, ...subject, slot })
     }

@@ -1,3 +1,5 @@
+import { decodePattern, emptyPattern, encodePattern, type PatternState } from './pattern-state.ts'
+
 /** What the checks remember of one meter: at most 4 KiB as text, no raw history. */
 
 export interface MeterHistory {
@@ -24,11 +26,16 @@ export interface MeterHistory {
   digits: string
   /** Highest load that was no finding, decaying slowly; 0 before the first. */
   peak: number
+  /** The export register has moved: there is generation. */
+  exports: boolean
+  /** Slots in a row with a phase backwards. */
+  backwardSlots: number
   /** Readings with values so far. */
   seen: number
   day: DayState
   /** Last values of the ratio tests, as logarithms. */
   ratio: RatioState
+  pattern: PatternState
 }
 
 /** The day so far, for the sum check and the read-success rate. */
@@ -49,6 +56,14 @@ export interface RatioState {
   voltage: number[]
   /** highest phase current on the meter's side, newest last, at most 24 */
   amps: number[]
+  /** sums for energy against power: e, p, ee, pp, ep, n (0.001 kWh) */
+  energy: number[]
+  /** slots by load over rated load, half-octave bins */
+  loads: number[]
+  /** ln of each phase's current over the other two: running mean and variance */
+  phases: { n: number; mean: number[]; var: number[] }
+  /** local day of the last swap or programming; 0 = none seen */
+  changedDay: number
   /** CT and PT registers as last read, 0 = never */
   ctRegister: number
   ptRegister: number
@@ -71,9 +86,24 @@ export function emptyHistory(): MeterHistory {
     stillSlots: 0,
     digits: '',
     peak: 0,
+    exports: false,
+    backwardSlots: 0,
     seen: 0,
     day: { number: -1, start: 0, sum: 0, broken: false },
-    ratio: { identity: [], voltage: [], amps: [], ctRegister: 0, ptRegister: 0, fingerprint: '', version: 0 }
+    ratio: {
+      identity: [],
+      voltage: [],
+      amps: [],
+      energy: [0, 0, 0, 0, 0, 0],
+      loads: [],
+      phases: { n: 0, mean: [0, 0, 0], var: [0, 0, 0] },
+      changedDay: 0,
+      ctRegister: 0,
+      ptRegister: 0,
+      fingerprint: '',
+      version: 0
+    },
+    pattern: emptyPattern()
   }
 }
 
@@ -81,7 +111,10 @@ export function emptyHistory(): MeterHistory {
 const FORM = 1
 
 export function encodeHistory(history: MeterHistory): string {
-  return JSON.stringify([FORM, history])
+  const { pattern, ...rest } = history
+  const short = (_key: string, value: unknown) =>
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
+  return JSON.stringify([FORM, rest, encodePattern(pattern)], short)
 }
 
 /** The history of a text, or an empty one when it is damaged or of another form: state that is cheap to lose. */
@@ -90,7 +123,7 @@ export function decodeHistory(text: string | undefined): MeterHistory {
   try {
     const parsed: unknown = JSON.parse(text)
     if (!Array.isArray(parsed) || parsed[0] !== FORM) return emptyHistory()
-    return { ...emptyHistory(), ...(parsed[1] as Partial<MeterHistory>) }
+    return { ...(parsed[1] as Omit<MeterHistory, 'pattern'>), pattern: decodePattern(parsed[2]) }
   } catch {
     return emptyHistory()
   }

@@ -1,14 +1,125 @@
-/** Pattern of one meter. */
+/** Pattern model of one meter: spikes against its usual week, and the daily judgement of its last six weeks. */
 import type { CheckOptions, MeterContext } from './context.ts'
-import type { Finding } from './finding.ts'
+import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
+import { amps, ID } from './item-values.ts'
+import { slotKva } from './load.ts'
+import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
+import { binOf, expect, isRestDay, learn, scoreOf } from './pattern-profile.ts'
+import { dayOf } from './sum-check.ts'
 
-export function usualBand(
-  _c: MeterContext,
-  _options: CheckOptions
-): { top: number; low: number } | undefined {
-  return undefined
+/** kVA of the slot, signed: generation fed back is negative. */
+function patternLoad(c: MeterContext): number | undefined {
+  const load = slotKva(c)
+  if (load === undefined) return undefined
+  return c.meanKw !== undefined && c.meanKw < 0 ? -load : load
 }
-export function checkPattern(_c: MeterContext, _options: CheckOptions): Finding[] {
-  return []
+
+function binAt(c: MeterContext, options: CheckOptions): number {
+  const seconds = c.reading.slot * options.slotSeconds + options.utcOffsetMinutes * 60
+  return binOf(seconds, isRestDay(dayOf(c.reading.slot, options)))
 }
-export function notePattern(_c: MeterContext, _options: CheckOptions): void {}
+
+const TAUGHT_VISITS = 3
+
+/** The loads this meter shows around this time of week; undefined until it is taught (about a week). */
+export function usualBand(c: MeterContext, options: CheckOptions): { top: number; low: number } | undefined {
+  const usual = expect(c.history.pattern.profile, binAt(c, options))
+  if (usual.count < TAUGHT_VISITS) return undefined
+  const reach = Math.max(4, c.history.pattern.profile.record) * Math.max(usual.spread, 0.08 * usual.top)
+  return { top: usual.top + reach, low: Math.max(0, usual.low - reach) }
+}
+
+/** Rules `spike` and `pattern`. */
+export function checkPattern(c: MeterContext, options: CheckOptions): Finding[] {
+  return [checkSpike(c, options), patternFinding(c)]
+}
+
+function checkSpike(c: MeterContext, options: CheckOptions): Finding {
+  const load = patternLoad(c)
+  const { profile } = c.history.pattern
+  if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
+  const usual = expect(profile, binAt(c, options))
+  if (usual.count < TAUGHT_VISITS || profile.seen < 480) return noEvidence('spike', 'pattern not yet known')
+  const floor = spreadFloor(c)
+  const score = scoreOf(load, usual, floor)
+  const limit = Math.max(
+    c.limits.get('spike', 'scoreMin'),
+    c.limits.get('spike', 'recordFactor') * profile.record
+  )
+  const numbers = {
+    loadKva: round(load),
+    usualKva: round(usual.top),
+    spreadKva: round(usual.spread),
+    score: round(score),
+    limit: round(limit)
+  }
+  return judge('spike', score / limit, numbers, { flag: 'pattern' })
+}
+
+/** Loads under a few percent of the meter's own peak are noise of small appliances. */
+function spreadFloor(c: MeterContext): number {
+  return c.limits.get('spike', 'floor') * c.history.peak
+}
+
+function patternFinding(c: MeterContext): Finding {
+  const { verdict, days } = c.history.pattern
+  if (verdict)
+    return violated(
+      'pattern',
+      {
+        missingPercent: round(100 * verdict.missing),
+        sigmas: round(verdict.sigmas),
+        days: verdict.days,
+        ...(verdict.phase ? { phase: verdict.phase } : {})
+      },
+      { flag: 'pattern', cause: verdict.cause }
+    )
+  return days.length < 10
+    ? noEvidence('pattern', 'pattern not yet known')
+    : { rule: 'pattern', verdict: 'holds', level: 0, numbers: {} }
+}
+
+/** Learns the slot. */
+export function notePattern(c: MeterContext, options: CheckOptions): void {
+  const state = c.history.pattern
+  const load = patternLoad(c)
+  const seconds = c.reading.slot * options.slotSeconds + options.utcOffsetMinutes * 60
+  const day = dayOf(c.reading.slot, options)
+  if (state.open.day !== day) {
+    const done = closeDay(state.open, 10800 / options.slotSeconds)
+    if (done) {
+      state.days.push(done)
+      if (state.days.length > KEPT_DAYS) state.days.shift()
+      state.unjudged = true
+    }
+    state.open = openDay(day)
+  }
+  if (load === undefined) return
+  const band = Math.floor((((seconds % 86400) + 86400) % 86400) / 10800)
+  state.open.sum[band] = (state.open.sum[band] as number) + Math.max(0, load) * c.slotHours
+  state.open.slots[band] = (state.open.slots[band] as number) + 1
+  ID.current.forEach((item, n) => {
+    state.open.amps[n] = (state.open.amps[n] as number) + Math.abs(amps(c.values, item) ?? 0)
+  })
+  state.open.ampSlots++
+  noteProfile(c, options, load)
+}
+
+function noteProfile(c: MeterContext, options: CheckOptions, load: number): void {
+  if (c.step.slots > 2) return
+  const { profile } = c.history.pattern
+  const bin = binAt(c, options)
+  const floor = spreadFloor(c)
+  const usual = expect(profile, bin)
+  if (usual.count >= 2 && profile.seen >= 288) {
+    const score = scoreOf(load, usual, floor)
+    const limit = Math.max(
+      c.limits.get('spike', 'scoreMin'),
+      c.limits.get('spike', 'recordFactor') * profile.record
+    )
+    // what was an alarm raises the record a little: a habit that comes back stops being news
+    const natural = usual.count >= TAUGHT_VISITS && score > limit ? Math.min(score, 1.2 * limit) : score
+    profile.record = Math.max(profile.record * 0.99985, natural)
+  }
+  learn(profile, bin, Math.max(0, load), floor)
+}

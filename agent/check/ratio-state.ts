@@ -1,8 +1,183 @@
-/** CT/PT tests that need days: energy against power, plausible load, phases. */
+/** CT/PT tests that need days: 7 energy against power, 8 plausible load, 10 phases and change (peers-features.md C). */
 import type { MeterContext } from './context.ts'
-import type { Finding } from './finding.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { amps, ID, phases, totalPower } from './item-values.ts'
+import { slotKva } from './load.ts'
+import { snapFactor } from './ratio-factors.ts'
+import { median } from './statistics.ts'
 
-export function ratioTests(_c: MeterContext): Finding[] {
-  return []
+/** A third of a decibel is more than a load tells: 24 bins from 1/1024 to 16384 of the rated load, a factor of two each. */
+const LOAD_BINS = 24
+const LOAD_SHIFT = 10
+const KEEP_SLOTS = 1344
+
+export function ratioTests(c: MeterContext): Finding[] {
+  return [testEnergy(c), testLoad(c), testPhases(c), testChange(c)]
 }
-export function noteRatioState(_c: MeterContext): void {}
+
+/** Takes the slot into the memory of these tests. */
+export function noteRatioState(c: MeterContext): void {
+  noteEnergy(c)
+  noteLoad(c)
+  notePhases(c)
+}
+
+function noteEnergy(c: MeterContext): void {
+  const { step, history } = c
+  const p = totalPower(c.values)
+  if (!c.live || p === undefined || history.power === null || step.kind !== 'step') return
+  if (step.import === undefined || step.slots !== 1 || (step.event && step.event !== 'leap')) return
+  if ((step.export ?? 0) > 0 || p <= 0) return
+  const e = step.import
+  const integral = ((p + history.power) / 2) * c.slotHours * 1000
+  const sums = history.ratio.energy
+  if ((sums[5] as number) >= KEEP_SLOTS / 2) for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) / 2
+  const add = [e, integral, e * e, integral * integral, e * integral, 1]
+  for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) + (add[n] as number)
+}
+
+/** Test 7. The window is one of counts: 40 counts are +-5 %, and the scatter of the load between readings is measured, not assumed. */
+function testEnergy(c: MeterContext): Finding {
+  const [e, p, ee, pp, ep, n] = c.history.ratio.energy as [number, number, number, number, number, number]
+  const counts = Math.max(e, p) / c.history.resolution
+  if (
+    n < c.limits.get('ratio-energy', 'slots') ||
+    counts < c.limits.get('ratio-energy', 'counts') ||
+    p <= 0 ||
+    e <= 0
+  )
+    return noEvidence('ratio-energy', 'too few counts')
+  const r = e / p
+  const sigma = Math.sqrt(Math.max(0, ee - 2 * r * ep + r * r * pp) + c.history.resolution ** 2) / p
+  const relative = sigma / r
+  const numbers = { ratio: round(r), sigma: round(relative), counts: round(counts), slots: Math.round(n) }
+  const off = Math.abs(Math.log(r))
+  const bound = Math.max(
+    Math.log(1 + c.limits.get('ratio-energy', 'tolerance')),
+    c.limits.get('ratio-energy', 'sigmas') * relative
+  )
+  if (off <= bound)
+    return relative > 0.05 ? noEvidence('ratio-energy', 'load scatters') : holds('ratio-energy', numbers)
+  const named = snapFactor(r, Math.max(0.03, Math.min(0.1, 2 * relative)), c.ct, c.pt)
+  return violated(
+    'ratio-energy',
+    { ...numbers, factorName: named?.name ?? 'none' },
+    {
+      ...(named && relative < 0.05 ? { cause: 'certain' } : {}),
+      ...(named ? { factor: round(named.value, 6) } : {})
+    }
+  )
+}
+
+function noteLoad(c: MeterContext): void {
+  const rated = c.meter.ratedKva
+  const load = slotKva(c)
+  if (rated === undefined || load === undefined) return
+  const bins = c.history.ratio.loads
+  const bin =
+    load <= 0
+      ? 0
+      : Math.max(0, Math.min(LOAD_BINS - 1, Math.floor(Math.log2(load / rated) * 2 + LOAD_SHIFT * 1.2)))
+  bins[bin] = (bins[bin] ?? 0) + 1
+  if (bins.reduce((sum, x) => sum + (x ?? 0), 0) > 2 * 2880)
+    for (let i = 0; i < LOAD_BINS; i++) bins[i] = Math.floor((bins[i] ?? 0) / 2)
+}
+
+/** Upper edge of the bin under which 95 % of the loads lie, in rated loads. */
+function upperLoad(bins: readonly number[]): { share: number; slots: number } {
+  let all = 0
+  for (let i = 0; i < LOAD_BINS; i++) all += bins[i] ?? 0
+  let sum = 0
+  for (let i = 0; i < LOAD_BINS; i++) {
+    sum += bins[i] ?? 0
+    if (sum >= 0.95 * all) return { share: 2 ** ((i + 1 - LOAD_SHIFT * 1.2) / 2), slots: all }
+  }
+  return { share: 0, slots: all }
+}
+
+/** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
+function testLoad(c: MeterContext): Finding {
+  const { share, slots } = upperLoad(c.history.ratio.loads)
+  if (
+    c.meter.ratedKva === undefined ||
+    slots < c.limits.get('ratio-load', 'slots') ||
+    (c.ct === 1 && c.pt === 1)
+  )
+    return noEvidence('ratio-load', 'no rated capacity or too early')
+  const numbers = { upperShare: round(share), ratedKva: c.meter.ratedKva, slots }
+  // the lower edge of the bin is what is certain
+  const sure = share / Math.SQRT2
+  if (sure > c.limits.get('ratio-load', 'high')) {
+    const certain = sure > c.limits.get('ratio-load', 'absurd')
+    const tried = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3)
+    const cost = (f: number) => Math.abs(Math.log(share / f / 0.5))
+    const factor = tried.sort((a, b) => cost(a) - cost(b))[0]
+    return violated('ratio-load', numbers, {
+      ...(certain ? { cause: 'certain' } : {}),
+      ...(certain && factor ? { factor: round(factor) } : {})
+    })
+  }
+  if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
+    return violated('ratio-load', numbers, { cause: 'low' })
+  return holds('ratio-load', numbers)
+}
+
+function notePhases(c: MeterContext): void {
+  const i = phases(c.values, ID.current, amps)
+  if (c.wiring !== 'three' || i.some(x => x === null)) return
+  const all = i.map(x => Math.abs(x as number))
+  if (Math.max(...all) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...all) <= 0) return
+  const state = c.history.ratio.phases
+  state.n++
+  const gain = Math.max(1 / state.n, 1 / 192)
+  for (let p = 0; p < 3; p++) {
+    const others = Math.log(all[(p + 1) % 3] as number) + Math.log(all[(p + 2) % 3] as number)
+    const k = Math.log(all[p] as number) - others / 2
+    const off = k - (state.mean[p] as number)
+    state.mean[p] = (state.mean[p] as number) + gain * off
+    state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * off * off)
+  }
+}
+
+/** Test 10: one phase k times the others, steadily, whatever the load does. Uneven loads vary; a wrong transformer does not. */
+function testPhases(c: MeterContext): Finding {
+  const { n, mean, var: variance } = c.history.ratio.phases
+  if (c.wiring !== 'three' || c.ct === 1 || n < c.limits.get('ratio-phase', 'slots'))
+    return noEvidence('ratio-phase', 'too early or direct')
+  const k = mean.map(Math.exp)
+  const sd = variance.map(Math.sqrt)
+  const p = mean.map(Math.abs).indexOf(Math.max(...mean.map(Math.abs)))
+  // ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all
+  const a = mean[(p + 1) % 3] as number
+  const b = mean[(p + 2) % 3] as number
+  const numbers = {
+    phase: 'ABC'[p] as string,
+    k: round(k[p] as number),
+    sd: round(sd[p] as number),
+    slots: n
+  }
+  if (Math.abs(mean[p] as number) < 0.35) return holds('ratio-phase', numbers)
+  const even = Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
+  const tight = c.limits.get('ratio-phase', 'scatter')
+  const named = snapFactor(k[p] as number, 0.05, c.ct, c.pt)
+  if (!even || (sd[p] as number) > tight || !named)
+    return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
+  return violated('ratio-phase', numbers, { factor: round(named.value, 6), cause: 'certain' })
+}
+
+/** Test 10: the daily energy steps by a known factor at the day the meter was changed. */
+function testChange(c: MeterContext): Finding {
+  const { changedDay } = c.history.ratio
+  const days = c.history.pattern.days
+  if (changedDay === 0) return noEvidence('ratio-change', 'no change of the meter seen')
+  const after = days.filter(one => one.day > changedDay)
+  const before = days.filter(one => one.day < changedDay)
+  if (after.length < 3 || before.length < 5) return noEvidence('ratio-change', 'too few days')
+  const sum = (bands: readonly number[]) => bands.reduce((x, y) => x + y, 0)
+  const ratio = median(after.map(one => sum(one.bands))) / median(before.map(one => sum(one.bands)))
+  const numbers = { ratio: round(ratio), daysAfter: after.length, daysBefore: before.length }
+  const named = Math.abs(Math.log(ratio)) < 0.35 ? undefined : snapFactor(ratio, 0.08, c.ct, c.pt)
+  return named
+    ? violated('ratio-change', numbers, { factor: round(1 / named.value, 6) })
+    : holds('ratio-change', numbers)
+}

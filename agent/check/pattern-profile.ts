@@ -1,0 +1,121 @@
+/**
+ * The usual load of a meter by time of week: level and spread for 48 half hours of working days and of rest days,
+ * learned by clipped averaging, and how far the meter strays from it by itself (the record). 400 octets a meter.
+ */
+
+const HALF_HOURS = 48
+const BINS = 2 * HALF_HOURS
+
+export interface Profile {
+  /** kW or kVA, primary */
+  readonly level: Float32Array
+  /** mean absolute deviation x 1.25 */
+  readonly spread: Float32Array
+  readonly count: Uint8Array
+  /** Highest score the meter reached by itself, decaying. */
+  record: number
+  /** slots noted */
+  seen: number
+}
+
+export function emptyProfile(): Profile {
+  return {
+    level: new Float32Array(BINS),
+    spread: new Float32Array(BINS),
+    count: new Uint8Array(BINS),
+    record: 0,
+    seen: 0
+  }
+}
+
+/** Bin of a slot. @param restDay weekend; holidays look like rest days to nobody, the spread takes them up */
+export function binOf(localSeconds: number, restDay: boolean): number {
+  const half = Math.floor((((localSeconds % 86400) + 86400) % 86400) / 1800)
+  return (restDay ? HALF_HOURS : 0) + half
+}
+
+/** Saturday and Sunday of the local day number (day 0 was a Thursday). */
+export function isRestDay(day: number): boolean {
+  const weekday = (((day + 4) % 7) + 7) % 7
+  return weekday === 0 || weekday === 6
+}
+
+export interface Expectation {
+  readonly top: number
+  readonly low: number
+  readonly spread: number
+  /** visits of the bin, the least of the neighbours */
+  readonly count: number
+}
+
+/** Level and spread around the bin: habits shift by a half hour without meaning anything. */
+export function expect(profile: Profile, bin: number): Expectation {
+  const base = bin < HALF_HOURS ? 0 : HALF_HOURS
+  let top = 0
+  let low = Number.POSITIVE_INFINITY
+  let spread = 0
+  let count = 255
+  for (let d = -1; d <= 1; d++) {
+    const n = base + ((bin - base + d + HALF_HOURS) % HALF_HOURS)
+    const level = profile.level[n] as number
+    top = Math.max(top, level)
+    low = Math.min(low, level)
+    spread = Math.max(spread, profile.spread[n] as number)
+    count = Math.min(count, profile.count[n] as number)
+  }
+  return { top, low, spread, count }
+}
+
+/** How many spreads the load lies above its band; negative below it, 0 inside. @param floor least spread that counts */
+export function scoreOf(load: number, usual: Expectation, floor: number): number {
+  const spread = Math.max(usual.spread, 0.08 * usual.top, floor)
+  if (load > usual.top) return (load - usual.top) / spread
+  if (load < usual.low) return (load - usual.low) / spread
+  return 0
+}
+
+/** Learns one load. Outliers move level and spread only by a clipped step, so that one spike is not learned. */
+export function learn(profile: Profile, bin: number, load: number, floor: number): void {
+  const n = profile.count[bin] as number
+  const level = profile.level[bin] as number
+  const spread = profile.spread[bin] as number
+  const gain = Math.max(1 / (n + 1), 0.06)
+  const limit = n < 3 ? Number.POSITIVE_INFINITY : 4 * Math.max(spread, 0.08 * level, floor)
+  const off = Math.max(-limit, Math.min(limit, load - level))
+  profile.level[bin] = level + gain * off
+  profile.spread[bin] = n === 0 ? 0 : spread + gain * (1.25 * Math.abs(off) - spread)
+  profile.count[bin] = Math.min(255, n + 1)
+  profile.seen++
+}
+
+const LOG_STEPS = 1400
+const LOG_SHIFT = 23
+
+/** Positive number as 16 bits, logarithmic, 0.07 % fine. */
+export function packLog(value: number): number {
+  if (!(value > 1e-10)) return 0
+  return Math.max(1, Math.min(65535, Math.round((Math.log(value) + LOG_SHIFT) * LOG_STEPS)))
+}
+
+export function unpackLog(code: number): number {
+  return code === 0 ? 0 : Math.exp(code / LOG_STEPS - LOG_SHIFT)
+}
+
+export function packNumbers(values: ArrayLike<number>): string {
+  const bytes = new Uint8Array(values.length * 2)
+  for (let i = 0; i < values.length; i++) {
+    const code = packLog(values[i] as number)
+    bytes[2 * i] = code >> 8
+    bytes[2 * i + 1] = code & 255
+  }
+  return btoa(String.fromCharCode(...bytes))
+}
+
+/** @throws when the text is no base 64 */
+export function unpackNumbers(text: string): Float32Array {
+  const bytes = atob(text)
+  const out = new Float32Array(bytes.length >> 1)
+  for (let i = 0; i < out.length; i++)
+    out[i] = unpackLog((bytes.charCodeAt(2 * i) << 8) | bytes.charCodeAt(2 * i + 1))
+  return out
+}

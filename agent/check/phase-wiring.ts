@@ -1,0 +1,107 @@
+/** Phases against each other: reversed current transformers, crossed phases, and a single-phase meter that is bypassed. */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { amps, factor, ID, kilo, phases, volts } from './item-values.ts'
+
+const COS_120 = (2 * Math.PI) / 3
+
+/** Power over U x I of each phase, signed; undefined unless all three carry enough current. */
+function cosines(c: MeterContext, floorAmps: number): number[] | undefined {
+  if (c.wiring !== 'three' || !c.live) return undefined
+  const u = phases(c.values, ID.voltage, volts)
+  const i = phases(c.values, ID.current, amps)
+  const p = phases(c.values, ID.phasePower, kilo)
+  const pf = phases(c.values, ID.phasePowerFactor, factor)
+  const out: number[] = []
+  for (let n = 0; n < 3; n++) {
+    const current = Math.abs(i[n] ?? 0)
+    if (current < floorAmps) return undefined
+    const power = p[n]
+    if (power !== null && power !== undefined && u[n]) out.push((power * 1000) / ((u[n] as number) * current))
+    else if (pf[n] !== null && pf[n] !== undefined) out.push(pf[n] as number)
+    else return undefined
+  }
+  return out.every(x => Math.abs(x) <= 1.2) ? out : undefined
+}
+
+/** Rules phase-reversed, phase-swap and neutral-bypass. */
+export function checkWiring(c: MeterContext): Finding[] {
+  const out: Finding[] = []
+  if (c.wiring === 'single') out.push(checkNeutral(c))
+  const full = c.ct > 1 ? c.ctSecondary : 5
+  const cos = cosines(c, c.limits.get('phase-reversed', 'floor') * full)
+  if (!cos)
+    return [
+      ...out,
+      noEvidence('phase-reversed', 'no phase power'),
+      noEvidence('phase-swap', 'no phase power')
+    ]
+  const numbers = {
+    cosA: round(cos[0] as number, 3),
+    cosB: round(cos[1] as number, 3),
+    cosC: round(cos[2] as number, 3)
+  }
+  const crossed = crossedPair(cos)
+  if (crossed)
+    return [
+      ...out,
+      violated('phase-swap', { ...numbers, phases: crossed }, { flag: 'phase', cause: 'swapped' })
+    ]
+  out.push(holds('phase-swap', numbers))
+  const backward = cos.map((x, n) => (x < -0.3 ? 'ABC'[n] : '')).join('')
+  if (backward === '' || backward.length === 3) out.push(holds('phase-reversed', numbers))
+  else {
+    // generation on one phase looks the same by day: where the meter exports, it must last through a night
+    const needed = c.history.exports ? 24 / c.slotHours : 0
+    const finding =
+      c.history.backwardSlots < needed
+        ? noEvidence('phase-reversed', 'may be generation')
+        : violated('phase-reversed', { ...numbers, phases: backward }, { flag: 'phase', cause: 'reversed' })
+    out.push(finding)
+  }
+  return out
+}
+
+/** Counts slots with a phase backwards, for the next reading. */
+export function noteWiring(c: MeterContext): void {
+  if (c.step.kind === 'step' && (c.step.export ?? 0) > 0) c.history.exports = true
+  const cos = cosines(c, c.limits.get('phase-reversed', 'floor') * (c.ct > 1 ? c.ctSecondary : 5))
+  if (cos) c.history.backwardSlots = cos.some(x => x < -0.3) ? c.history.backwardSlots + 1 : 0
+}
+
+/** Two phases crossed: one keeps cos phi, the others show cos(phi +- 120 degrees). */
+function crossedPair(cos: readonly number[]): string | undefined {
+  for (let n = 0; n < 3; n++) {
+    const right = cos[n] as number
+    if (right < 0.4) continue
+    const phi = Math.acos(Math.min(1, right))
+    const a = cos[(n + 1) % 3] as number
+    const b = cos[(n + 2) % 3] as number
+    for (const lag of [phi, -phi]) {
+      const first = Math.cos(lag + COS_120)
+      const second = Math.cos(lag - COS_120)
+      const off = Math.min(
+        Math.max(Math.abs(a - first), Math.abs(b - second)),
+        Math.max(Math.abs(a - second), Math.abs(b - first))
+      )
+      if (off < 0.2) return 'ABC'.replace('ABC'[n] as string, '')
+    }
+  }
+  return undefined
+}
+
+/** What goes out on the phase must come back on the neutral of a single-phase meter. */
+function checkNeutral(c: MeterContext): Finding {
+  const phase = amps(c.values, ID.current[0])
+  const neutral = amps(c.values, ID.neutral)
+  if (phase === undefined || neutral === undefined || !c.live)
+    return noEvidence('neutral-bypass', 'no neutral current')
+  const most = Math.max(Math.abs(phase), Math.abs(neutral))
+  if (most < c.limits.get('neutral-bypass', 'floor')) return noEvidence('neutral-bypass', 'current too low')
+  const share = Math.abs(Math.abs(phase) - Math.abs(neutral)) / most
+  const level = share / c.limits.get('neutral-bypass', 'share')
+  const numbers = { phaseAmps: round(phase), neutralAmps: round(neutral), percent: round(100 * share) }
+  return level > 1
+    ? violated('neutral-bypass', numbers, { flag: 'phase', cause: 'bypass' })
+    : holds('neutral-bypass', numbers)
+}

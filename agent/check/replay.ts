@@ -1,0 +1,344 @@
+/** `check --replay`: the checks over a file of readings, as if they came in slot by slot. */
+import { CodecError } from '../../proto/errors.ts'
+import { formatInstant } from '../../proto/instant.ts'
+import { gapRecord, isGap, type Reading } from '../../proto/reading.ts'
+import { readingFromJson } from '../../proto/reading-json.ts'
+import { slotEndMs, slotStartMs } from '../../proto/slot.ts'
+import type { LearnedStore, MeterPoint } from '../ports.ts'
+import type { AlarmEvent } from './alarm-engine.ts'
+import { CheckStage, type SubjectFinding } from './check-stage.ts'
+import type { Numbers } from './finding.ts'
+import { inferParents } from './infer-parents.ts'
+import type { RuleBook } from './rule-book.ts'
+
+/** One alarm-worthy stretch of a rule on a meter, a bus or the gateway. */
+export interface ReplayFinding {
+  readonly meter: string | null
+  readonly bus: string | null
+  readonly rule: string
+  readonly class: 'general' | 'serious' | null
+  readonly verdict: 'violated'
+  readonly cause: string | null
+  /** archive ratio over likely true ratio */
+  readonly factor: number | null
+  /** first and last slot with the finding; `since` is when it likely began, for rules that look back over days */
+  readonly slot: number
+  readonly lastSlot: number
+  readonly slotStart: string
+  readonly since: string
+  readonly until: string
+  /** slots in which it was violated */
+  readonly slots: number
+  readonly level: number
+  readonly numbers: Numbers
+  /** other rules violated on the same meter at the same time */
+  readonly also: readonly string[]
+}
+
+export interface ReplayReport {
+  readonly meters: number
+  readonly readings: number
+  readonly slotFrom: number
+  readonly slotTo: number
+  readonly findings: readonly ReplayFinding[]
+  readonly alarms: readonly AlarmEvent[]
+  /** violated without becoming an alarm: counts of slots by meter and rule */
+  readonly observations: readonly {
+    readonly meter: string | null
+    readonly rule: string
+    readonly slots: number
+  }[]
+}
+
+export interface ReplayOptions {
+  readonly rules: RuleBook
+  readonly slotSeconds: number
+  readonly utcOffsetMinutes: number
+  /** configured meters; those not named are taken from the readings */
+  readonly meters?: readonly MeterPoint[]
+}
+
+/** Metadata that a file may carry beside its readings. */
+interface GivenMeter {
+  ratedKva?: number
+  parent?: string
+  bus?: string
+}
+
+/**
+ * Reads the text of a replay file: JSON Lines, an array, or {"meters": [...], "readings": [...]}.
+ * @throws CodecError CODEC_SHAPE naming the line or element that is no reading
+ */
+export function parseReplay(
+  text: string,
+  slotSeconds: number
+): { readings: Reading[]; given: Map<string, GivenMeter> } {
+  const given = new Map<string, GivenMeter>()
+  const readings: Reading[] = []
+  const take = (entry: unknown, at: string) => {
+    noteGiven(entry, given)
+    if (isMeterOnly(entry)) return
+    try {
+      readings.push(readingFromJson(entry, slotSeconds))
+    } catch (cause) {
+      throw new CodecError('CODEC_SHAPE', cause instanceof Error ? cause.message : 'not a reading', {
+        at,
+        cause
+      })
+    }
+  }
+  const whole = tryParse(text)
+  if (Array.isArray(whole)) whole.forEach((entry, n) => void take(entry, `element ${n}`))
+  else if (whole !== undefined && typeof whole === 'object' && whole !== null && 'readings' in whole) {
+    const { readings: list, meters } = whole as { readings: unknown; meters?: unknown }
+    if (Array.isArray(meters)) for (const meter of meters) noteGiven(meter, given)
+    if (Array.isArray(list)) list.forEach((entry, n) => void take(entry, `readings.${n}`))
+  } else {
+    text.split('\n').forEach((line, n) => {
+      if (line.trim() === '') return
+      const entry = tryParse(line)
+      if (entry === undefined)
+        throw new CodecError('CODEC_SHAPE', 'not JSON', {
+          at: `line ${n + 1}`,
+          next: 'give one reading a line'
+        })
+      take(entry, `line ${n + 1}`)
+    })
+  }
+  return { readings, given }
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const isMeterOnly = (entry: unknown) =>
+  typeof entry === 'object' &&
+  entry !== null &&
+  !('slot' in entry) &&
+  !('slotStart' in entry) &&
+  ('id' in entry || 'meters' in entry)
+
+function noteGiven(entry: unknown, given: Map<string, GivenMeter>): void {
+  if (typeof entry !== 'object' || entry === null) return
+  const raw = entry as Record<string, unknown>
+  const id = typeof raw['meter'] === 'string' ? raw['meter'] : raw['id']
+  if (typeof id !== 'string') return
+  const known = given.get(id) ?? {}
+  if (typeof raw['ratedKva'] === 'number') known.ratedKva = raw['ratedKva']
+  if (typeof raw['parent'] === 'string') known.parent = raw['parent']
+  if (typeof raw['bus'] === 'string') known.bus = raw['bus']
+  given.set(id, known)
+}
+
+/** Runs the checks over the readings of a file. */
+export function replayText(text: string, options: ReplayOptions): ReplayReport {
+  const { readings, given } = parseReplay(text, options.slotSeconds)
+  return replayReadings(readings, options, given)
+}
+
+/** Runs the checks over readings in any order. A slot a meter is missing from, between its first and last, counts as a gap. */
+export function replayReadings(
+  readings: readonly Reading[],
+  options: ReplayOptions,
+  given: ReadonlyMap<string, GivenMeter> = new Map()
+): ReplayReport {
+  const { slotSeconds } = options
+  const { bySlot, late, duplicates, spans } = arrange(readings)
+  const meters = metersOf(readings, options.meters ?? [], given)
+  const known = inferParents(meters, readings)
+  const stage = new CheckStage({
+    meters: known,
+    rules: options.rules,
+    learned: forgetful(),
+    slotSeconds,
+    utcOffsetMinutes: options.utcOffsetMinutes
+  })
+  stage.start()
+  const alarms: AlarmEvent[] = []
+  const found: SubjectFinding[] = [...duplicates]
+  const slots = [...bySlot.keys()].sort((a, b) => a - b)
+  const first = slots[0] ?? 0
+  const last = slots.at(-1) ?? -1
+  for (let slot = first; slot <= last; slot++) {
+    const present = bySlot.get(slot)
+    const row: Reading[] = []
+    for (const meter of known) {
+      const span = spans.get(meter.id)
+      if (!span || slot < span.from || slot > span.to) continue
+      row.push(present?.get(meter.id) ?? gapRecord(meter.id, slot, 1, 'silent', null))
+    }
+    for (const out of [stage.onSlot(slot, row), stage.endSlot()]) {
+      alarms.push(...out.alarmEvents)
+      found.push(...out.findings)
+    }
+    const filled = late.get(slot)
+    if (filled) stage.onBackfill(filled)
+  }
+  return {
+    meters: known.length,
+    readings: readings.length,
+    slotFrom: first,
+    slotTo: last,
+    ...episodes(found, alarms, options),
+    alarms
+  }
+}
+
+/** First versions by slot and meter, later ones apart, and contents that contradict each other under one name. */
+function arrange(readings: readonly Reading[]) {
+  const bySlot = new Map<number, Map<string, Reading>>()
+  const late = new Map<number, Reading[]>()
+  const duplicates: SubjectFinding[] = []
+  const spans = new Map<string, { from: number; to: number }>()
+  for (const reading of readings) {
+    const span = spans.get(reading.meter) ?? { from: reading.slot, to: reading.slot }
+    spans.set(reading.meter, { from: Math.min(span.from, reading.slot), to: Math.max(span.to, reading.slot) })
+    const row = bySlot.get(reading.slot) ?? new Map<string, Reading>()
+    bySlot.set(reading.slot, row)
+    const before = row.get(reading.meter)
+    if (!before) row.set(reading.meter, reading)
+    else if (before.version !== reading.version) {
+      const [older, newer] = before.version < reading.version ? [before, reading] : [reading, before]
+      row.set(reading.meter, older)
+      // a gap that was filled later is best checked with its values
+      if (isGap(older) && !isGap(newer)) late.set(reading.slot, [...(late.get(reading.slot) ?? []), newer])
+    } else if (JSON.stringify(before.values) !== JSON.stringify(reading.values))
+      duplicates.push({
+        rule: 'duplicate',
+        verdict: 'violated',
+        level: 2,
+        numbers: { version: reading.version },
+        meter: reading.meter,
+        bus: null,
+        slot: reading.slot
+      })
+  }
+  return { bySlot, late, duplicates, spans }
+}
+
+function metersOf(
+  readings: readonly Reading[],
+  configured: readonly MeterPoint[],
+  given: ReadonlyMap<string, GivenMeter>
+): MeterPoint[] {
+  const meters = new Map(configured.map(meter => [meter.id, meter]))
+  for (const reading of readings) {
+    if (meters.has(reading.meter) || (reading.ratio === null && isGap(reading))) continue
+    const more = given.get(reading.meter)
+    const { ratio } = reading
+    meters.set(reading.meter, {
+      id: reading.meter,
+      bus: more?.bus ?? 'replay',
+      protocol: 'dlt645',
+      address: '',
+      profile: undefined,
+      items: [],
+      rawItems: [],
+      ratedKva: more?.ratedKva,
+      ct: { primary: ratio?.ctPrimary ?? 1, secondary: ratio?.ctSecondary ?? 1 },
+      pt: { primary: ratio?.ptPrimary ?? 1, secondary: ratio?.ptSecondary ?? 1 },
+      ratioVersion: ratio?.version ?? 1,
+      parent: more?.parent,
+      rules: {},
+      location: undefined
+    })
+  }
+  return [...meters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** Rules without an alarm whose finding is a fact worth a line all the same. */
+const FACTS = new Set(['read-success', 'duplicate', 'power-fail', 'clock-step'])
+
+function episodes(found: readonly SubjectFinding[], alarms: readonly AlarmEvent[], options: ReplayOptions) {
+  const raisedAt = new Map<string, AlarmEvent[]>()
+  for (const alarm of alarms) {
+    const key = `${alarm.meter ?? alarm.bus ?? ''}/${alarm.rule}`
+    raisedAt.set(key, [...(raisedAt.get(key) ?? []), alarm])
+  }
+  const bySubject = new Map<string, SubjectFinding[]>()
+  for (const finding of found) {
+    const key = `${finding.meter ?? finding.bus ?? ''}/${finding.rule}`
+    const list = bySubject.get(key)
+    if (list) list.push(finding)
+    else bySubject.set(key, [finding])
+  }
+  const findings: ReplayFinding[] = []
+  const observations: { meter: string | null; rule: string; slots: number }[] = []
+  for (const [key, list] of bySubject) {
+    const rule = list[0]?.rule as string
+    const events = raisedAt.get(key) ?? []
+    const worth = FACTS.has(rule) ? list.map(one => ({ from: one.slot, to: one.slot })) : spansOf(events)
+    let inside = 0
+    for (const span of worth) {
+      const part = list.filter(one => one.slot >= span.from && one.slot <= span.to)
+      if (part.length === 0) continue
+      inside += part.length
+      findings.push(toFinding(part, found, options))
+    }
+    if (list.length > inside)
+      observations.push({ meter: list[0]?.meter ?? null, rule, slots: list.length - inside })
+  }
+  findings.sort((a, b) => a.slot - b.slot)
+  return { findings, observations }
+}
+
+function spansOf(events: readonly AlarmEvent[]): { from: number; to: number }[] {
+  const spans: { from: number; to: number }[] = []
+  for (const event of events) {
+    const last = spans.at(-1)
+    if (event.kind === 'raised') spans.push({ from: event.slot, to: Number.POSITIVE_INFINITY })
+    else if (last) last.to = event.slot
+  }
+  return spans
+}
+
+function toFinding(
+  part: readonly SubjectFinding[],
+  all: readonly SubjectFinding[],
+  options: ReplayOptions
+): ReplayFinding {
+  const { slotSeconds } = options
+  const first = part[0] as SubjectFinding
+  const last = part.at(-1) as SubjectFinding
+  // the strongest reading of an episode explains it; a factor, once known, is kept
+  const worst = part.reduce((a, b) => (b.level > a.level ? b : a))
+  const named = part.findLast(one => one.factor !== undefined) ?? worst
+  const days = Number(first.numbers['days'] ?? 0)
+  const since = first.slot - Math.round((days * 86400) / slotSeconds)
+  const also = new Set<string>()
+  for (const other of all)
+    if (
+      other.meter === first.meter &&
+      other.rule !== first.rule &&
+      other.slot >= first.slot &&
+      other.slot <= last.slot
+    )
+      also.add(other.rule)
+  return {
+    meter: first.meter,
+    bus: first.bus,
+    rule: first.rule,
+    class: options.rules.rules.get(first.rule)?.class ?? null,
+    verdict: 'violated',
+    cause: named.cause ?? worst.cause ?? null,
+    factor: named.factor ?? null,
+    slot: first.slot,
+    lastSlot: last.slot,
+    slotStart: formatInstant(slotStartMs(first.slot, slotSeconds)),
+    since: formatInstant(slotStartMs(since, slotSeconds)),
+    until: formatInstant(slotEndMs(last.slot, slotSeconds)),
+    slots: part.length,
+    level: worst.level,
+    numbers: named.factor === undefined ? worst.numbers : named.numbers,
+    also: [...also]
+  }
+}
+
+function forgetful(): LearnedStore {
+  return { get: () => undefined, set: () => {}, delete: () => {} }
+}
