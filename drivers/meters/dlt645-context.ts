@@ -6,6 +6,7 @@ import {
   parseAddress
 } from '../../proto/dlt645/address.ts'
 import type { ItemTable } from '../../proto/dlt645/data-items.ts'
+import { REQUEST_PREAMBLE } from '../../proto/dlt645/request.ts'
 import type { Bus } from '../bus/bus.ts'
 import { type Dialect, MeterMemory } from './dlt645-memory.ts'
 import { Dlt645Session } from './dlt645-session.ts'
@@ -20,6 +21,8 @@ export interface Dlt645Deps {
   readonly zone: MeterZone
   /** the standard's items, with those of the user; the standard's alone when left out */
   readonly table?: ItemTable
+  /** wake-up octets FE in front of requests, at most (4 when left out); one is tried and kept where it does */
+  readonly preamble?: number
 }
 
 /** One visit to one meter. */
@@ -77,7 +80,9 @@ export class Dlt645Context {
       priority: options.priority,
       ...(options.signal && { signal: options.signal })
     })
-    if (memory.short === true && !this.#silences.has(meter.address)) session.preamble = 1
+    const most = this.deps.preamble ?? REQUEST_PREAMBLE
+    const isShort = memory.short === true && !this.#silences.has(meter.address)
+    session.preamble = isShort ? Math.min(1, most) : most
     return {
       address: dialectAddress(meter.address, dialect),
       edition: dialect === '2007' ? '2007' : '1997',

@@ -4,7 +4,6 @@ import { editionOf, parseDataIdentifier } from '../../proto/dlt645/data-identifi
 import { findDataItem, usualOctets } from '../../proto/dlt645/data-items.ts'
 import { decodeItemValues } from '../../proto/dlt645/item-values.ts'
 import { askData } from '../../proto/dlt645/question.ts'
-import { REQUEST_PREAMBLE } from '../../proto/dlt645/request.ts'
 import { isWattproofError } from '../../proto/errors.ts'
 import { itemById, itemByKey } from '../../proto/items.ts'
 import { readClock } from './dlt645-clock.ts'
@@ -155,11 +154,12 @@ async function ask(context: Dlt645Context, visit: Visit, step: PlanStep, out: Co
   const { session, memory } = visit
   const options = { table: context.table, expectedData: step.dataOctets }
   // One wake-up octet does for nearly every meter; tried once it has answered, and never again where it does not.
-  const trial = out.answered && memory.short === undefined && session.preamble === REQUEST_PREAMBLE
+  const trial = out.answered && memory.short === undefined && session.preamble > 1
+  const whole = session.preamble
   if (trial) session.preamble = 1
   let answer = await session.ask(askData(visit.address, step.di), options)
   if (trial && answer.kind === 'silent') {
-    session.preamble = REQUEST_PREAMBLE
+    session.preamble = whole
     answer = await session.ask(askData(visit.address, step.di), options)
     if (answer.kind === 'data' || answer.kind === 'refused') memory.noteShort(false)
   } else if (trial && (answer.kind === 'data' || answer.kind === 'refused')) memory.noteShort(true)

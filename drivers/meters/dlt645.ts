@@ -2,6 +2,7 @@ import type { MeterAnswer, MeterPoint, ProfileAnswer, ReadOptions } from '../../
 import { createItemTable } from '../../proto/dlt645/data-items.ts'
 import { askAddress } from '../../proto/dlt645/question.ts'
 import type { Bus } from '../bus/bus.ts'
+import { type BroadcastOptions, type BroadcastOutcome, broadcastTime } from './dlt645-broadcast.ts'
 import { type ClockReading, readClock } from './dlt645-clock.ts'
 import { Dlt645Context, type Dlt645Deps } from './dlt645-context.ts'
 import { readProfile } from './dlt645-profile.ts'
@@ -17,6 +18,8 @@ export interface Dlt645Reader {
   /** Asks whichever meter hears it for its address: for a line with one meter. */
   readAddress(options: ReadOptions): Promise<Asked>
   readClock(meter: MeterPoint, options: ReadOptions): Promise<ClockReading>
+  /** Opt-in: see {@link broadcastTime}. */
+  broadcastTime(meters: readonly MeterPoint[], options: BroadcastOptions): Promise<BroadcastOutcome>
 }
 
 /** A reader over one bus; keeps what it learns of each meter in `deps.learned`. */
@@ -25,6 +28,7 @@ export function createDlt645Reader(bus: Bus, deps: Dlt645Deps): Dlt645Reader {
   return {
     readMeter: (meter, options) => readMeter(context, meter, options),
     readProfile: (meter, fromMs, toMs, options) => readProfile(context, meter, fromMs, toMs, options),
+    broadcastTime: (meters, options) => broadcastTime(context, meters, options),
     readAddress: options => {
       const session = new Dlt645Session(bus, {
         meterKey: 'dlt645:AAAAAAAAAAAA',

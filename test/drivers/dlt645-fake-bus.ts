@@ -4,7 +4,7 @@ import { isReadRequest, type ReadRequest } from '../../proto/bus-reply.ts'
 import { concatBytes } from '../../proto/bytes.ts'
 import { answersTo, encodeAddress, type MeterAddress, parseAddress } from '../../proto/dlt645/address.ts'
 import { encodeDigits } from '../../proto/dlt645/bcd.ts'
-import { assertReadOnlyDlt645 } from '../../proto/dlt645/control-code.ts'
+import { assertReadOnlyDlt645, type BeyondReading } from '../../proto/dlt645/control-code.ts'
 import {
   decodeDataIdentifier,
   encodeDataIdentifier,
@@ -44,6 +44,10 @@ export class FakeBus implements Bus {
   disturb: (octets: Uint8Array, n: number) => Uint8Array | undefined = octets => octets
   probingKeys = new Set<string>()
   afterTimeout = false
+  /** what the operator has switched on */
+  beyond: BeyondReading = {}
+  /** hears broadcasts of the time: ss mm hh DD MM YY */
+  onBroadcast: (data: Uint8Array) => void = () => {}
   override: BusOutcome | undefined
   #count = 0
   readonly #parts = new Map<string, { data: Uint8Array; size: number }>()
@@ -56,13 +60,14 @@ export class FakeBus implements Bus {
   exchange(request: ReadRequest, options: ExchangeOptions): Promise<BusOutcome> {
     options.signal?.throwIfAborted()
     if (!isReadRequest(request)) throw new Error('not a request')
-    assertReadOnlyDlt645(request.octets)
+    assertReadOnlyDlt645(request.octets, this.beyond)
     if (this.override) return Promise.resolve(this.override)
     const scan = scanFrame(request.octets)
     if (scan.kind !== 'frame') throw new Error('no frame')
     const frame = decodeFrame(request.octets.subarray(scan.start, scan.end))
     this.log.push(`${frame.address} ${request.asked}`)
     this.nowMs += request.octets.length * 4.58
+    if (frame.control === 0x08) this.onBroadcast(frame.data)
     const answers = this.meters.flatMap(meter => {
       if (meter.isDead || scan.start < (meter.wakeUps ?? 0)) return []
       const answer = this.#answerOf(meter, frame)
@@ -136,6 +141,10 @@ export class FakeBus implements Bus {
     if (data.length <= size) return meterFrame(own, control, concatBytes(wire, data), 4)
     this.#parts.set(own, { data, size })
     return meterFrame(own, control | 0x20, concatBytes(wire, data.subarray(0, size)), 4)
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms
   }
 
   probing(meterKey: string): boolean {

@@ -7,6 +7,7 @@ import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
 import { concatBytes, fromHex } from '../../proto/bytes.ts'
 import { createItemTable } from '../../proto/dlt645/data-items.ts'
 import { formatDigits, fromLocalSeconds, localSeconds } from '../../proto/dlt645/local-time.ts'
+import { parseUserItems } from '../../proto/dlt645/user-items.ts'
 import { ITEM_SETS, itemByKey } from '../../proto/items.ts'
 import { digits, FakeBus, type FakeMeter } from './dlt645-fake-bus.ts'
 
@@ -631,6 +632,76 @@ t.test('when the time may be broadcast', async t => {
   t.equal(judge(10, 7, -1_000), 'in-step')
   t.equal(judge(10, 7, -301_000), 'too-far')
   t.equal(judge(10, 7, 20_000, NOW - 3_600_000), 'done-today')
+})
+
+t.test('the time is broadcast when it was switched on, and read again', async t => {
+  let offsetS = -40
+  const clockMeter = (): FakeMeter =>
+    fakeMeter(
+      {},
+      {
+        answer: di => {
+          if (di !== '0400010C') return undefined
+          const time = fromLocalSeconds(localSeconds(zone.fromUnixMs(bus.nowMs)) + offsetS)
+          return digits(`${formatDigits(time, 'YYMMDD')}01${formatDigits(time, 'hhmmss')}`)
+        }
+      }
+    )
+  const bus = new FakeBus([], NOW + 7 * 60_000)
+  bus.meters.push(clockMeter())
+  const clock = { ...clockOf(bus), wait: async (ms: number) => bus.pass(ms) }
+  const reader = createDlt645Reader(bus, { clock, log, learned: memoryStore(), zone })
+  const options = { priority: 'diagnostics', slotSeconds: 900 } as const
+  await t.rejects(reader.broadcastTime([meterPoint()], options), { code: 'CODEC_FORBIDDEN_CONTROL' })
+
+  bus.beyond = { broadcastTime: true }
+  const heard: Uint8Array[] = []
+  bus.onBroadcast = data => {
+    heard.push(data)
+    offsetS = 0
+  }
+  const outcome = await reader.broadcastTime([meterPoint()], options)
+  t.equal(outcome.kind, 'sent')
+  if (outcome.kind !== 'sent') return
+  const [change] = outcome.changes
+  t.ok(Math.abs((change?.beforeMs ?? 0) + 40_000) < 1500, `${change?.beforeMs}`)
+  t.ok(Math.abs(change?.afterMs ?? 9e9) < 1500, `${change?.afterMs}`)
+  const sent = [...(heard[0] ?? [])]
+    .reverse()
+    .map(b => b.toString(16).padStart(2, '0'))
+    .join('')
+  t.match(sent, /^2611231007\d\d$/)
+
+  offsetS = -40
+  t.same(await reader.broadcastTime([meterPoint()], options), { kind: 'refused', reason: 'done-today' })
+  bus.meters.length = 0
+  t.same(await reader.broadcastTime([meterPoint()], options), { kind: 'refused', reason: 'no-clock' })
+  const doubting = createDlt645Reader(bus, {
+    clock: { ...clock, trusted: () => false },
+    log,
+    learned: memoryStore(),
+    zone
+  })
+  t.same(await doubting.broadcastTime([meterPoint()], options), {
+    kind: 'refused',
+    reason: 'clock-untrusted'
+  })
+})
+
+t.test('items of the operator, and his wake-up octets', async t => {
+  const rows = parseUserItems([
+    { di: '028022FF', fields: 'power:±XXXX.XX kW', en: 'vendor power', zh: '厂家功率' }
+  ])
+  const bus = new FakeBus([fakeMeter({ '028022FF': '801234' }, { wakeUps: 2 })], NOW)
+  const deps = { clock: clockOf(bus), log, learned: memoryStore(), zone }
+  const reader = createDlt645Reader(bus, { ...deps, table: createItemTable(rows), preamble: 2 })
+  const answer = await reader.readMeter(meterPoint({ items: [], rawItems: ['di:028022FF'] }), SLOT)
+  t.match(answer.values, [{ key: 'di:028022FF', value: -1234, exponent: -2, unit: 'kW' }])
+  const deaf = createDlt645Reader(bus, { ...deps, preamble: 1 })
+  t.match((await deaf.readMeter(meterPoint(), SLOT)).faults, [{ kind: 'silent' }])
+  for (const bad of [{}, [1], [{ di: '01' }], [{ di: '0101', fields: 'x', en: 'a', zh: 'b' }]]) {
+    t.throws(() => parseUserItems(bad), { code: 'CODEC_SHAPE' })
+  }
 })
 
 t.test('zones', async t => {
