@@ -1,4 +1,4 @@
-/** What this product uses of sm-crypto 0.5.8; @types/sm-crypto is stale and does not take octets. */
+/** What this product and its tests use of sm-crypto 0.5.8; @types/sm-crypto is stale and does not take octets. */
 declare module 'sm-crypto' {
   interface SmCrypto {
     readonly sm3: (input: Uint8Array) => string
@@ -16,7 +16,18 @@ declare module 'sm-crypto' {
         publicKeyHex: string,
         options: { readonly der: false; readonly hash: true; readonly userId: string }
       ) => boolean
-      readonly getPublicKeyFromPrivateKey: (privateKeyHex: string) => string
+      readonly doSignature: (
+        message: Uint8Array,
+        privateKeyHex: string,
+        options: { readonly hash: true; readonly publicKey: string; readonly userId: string }
+      ) => string
+      /** @param mode 1 = C1C3C2; the ciphertext goes without its leading 04 */
+      readonly doDecrypt: (
+        cipherHex: string,
+        privateKeyHex: string,
+        mode: 1,
+        options: { readonly output: 'array' }
+      ) => number[]
     }
   }
   const smCrypto: SmCrypto
