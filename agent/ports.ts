@@ -258,11 +258,11 @@ export interface BatchStore {
   batch(epoch: Uint8Array, seq: number): StoredBatch | undefined
   batchByAnchorHash(anchorHash: Uint8Array): StoredBatch | undefined
   queryBatches(query: BatchQuery): StoredBatch[]
-  /** Batches without an accepting receipt, by rising (epoch age, seq). */
-  undelivered(limit: number): StoredBatch[]
+  /** Batches without an accepting receipt, by rising (epoch age, seq); of one state when it is given. */
+  undelivered(limit: number, state?: 'sealed' | 'refused'): StoredBatch[]
   notePublished(epoch: Uint8Array, seq: number, atMs: number): void
-  /** Marks every batch of the epoch up to seq delivered, with the receipt's bytes. @returns how many changed */
-  acknowledge(epoch: Uint8Array, upToSeq: number, receipt: Uint8Array): number
+  /** Marks the one batch delivered, with the receipt's bytes: a later receipt says nothing about an earlier refusal. @returns whether it changed */
+  acknowledge(epoch: Uint8Array, seq: number, receipt: Uint8Array): boolean
   refuse(epoch: Uint8Array, seq: number, reason: string): void
   /** The batch and leaf index of (meter, slot, version). Highest version when version is left out. */
   findLeaf(meter: string, slot: number, version?: number): { batch: StoredBatch; index: number } | undefined

@@ -73,7 +73,9 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
     .prepare<[Uint8Array], BatchRow>(`${SELECT} WHERE b.anchor_hash = ? ORDER BY b.id DESC`)
     .safeIntegers()
   const undelivered = sql
-    .prepare<[number], BatchRow>(`${SELECT} WHERE d.state <> 'delivered' ORDER BY d.batch LIMIT ?`)
+    .prepare<[string | null, number], BatchRow>(
+      `${SELECT} WHERE d.state <> 'delivered' AND d.state = coalesce(?, d.state) ORDER BY d.batch LIMIT ?`
+    )
     .safeIntegers()
   const ofSlot = sql
     .prepare<[number], BatchRow>(
@@ -85,10 +87,13 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
   )
   const insertReceipt = sql.prepare('INSERT INTO receipt (octets) VALUES (?)')
   const markDelivered = sql.prepare(
-    `UPDATE delivery SET state = 'delivered', receipt = ?, refusal = NULL WHERE batch >= ? AND batch <= ? AND state <> 'delivered'`
+    `UPDATE delivery SET state = 'delivered', receipt = ?, refusal = NULL WHERE batch = ? AND state <> 'delivered'`
   )
   const markRefused = sql.prepare(
     `UPDATE delivery SET state = 'refused', refusal = ? WHERE batch = ? AND state <> 'delivered'`
+  )
+  const stateOf = sql.prepare<[bigint], { state: DeliveryState }>(
+    'SELECT state FROM delivery WHERE batch = ?'
   )
   const markPublished = sql.prepare(
     'UPDATE delivery SET published_at = ?, attempts = attempts + ? WHERE batch = ?'
@@ -214,19 +219,19 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
 
     queryBatches: query => file.read('queryBatches', () => selectBatches(file, query).map(toBatch)),
 
-    undelivered: limit => file.read('undelivered', () => undelivered.all(limit).map(toBatch)),
+    undelivered: (limit, state) =>
+      file.read('undelivered', () => undelivered.all(state ?? null, limit).map(toBatch)),
 
     notePublished(epoch, seq, atMs) {
       const id = idOf(epoch, seq)
       if (id !== undefined) published.set(id, { atMs, times: (published.get(id)?.times ?? 0) + 1 })
     },
 
-    acknowledge: (epoch, upToSeq, receipt) =>
+    acknowledge: (epoch, seq, receipt) =>
       file.writeSoon('acknowledge', () => {
-        const last = idOf(epoch, upToSeq)
-        if (last === undefined) return 0
-        const number = insertReceipt.run(receipt).lastInsertRowid
-        return markDelivered.run(number, last - BigInt(upToSeq), last).changes
+        const id = idOf(epoch, seq)
+        if (id === undefined || (stateOf.get(id)?.state ?? 'delivered') === 'delivered') return false
+        return markDelivered.run(insertReceipt.run(receipt).lastInsertRowid, id).changes > 0
       }),
 
     refuse(epoch, seq, reason) {

@@ -240,9 +240,21 @@ t.test('delivery, anchors, alarms and retention', async t => {
   store.refuse(EPOCH, 1, 'rootMismatch')
   t.match(store.batch(EPOCH, 1), { state: 'refused', refusal: 'rootMismatch' })
   t.match(store.batch(EPOCH, 0), { attempts: 2, publishedAt: 6_000 }, 'held back, then written')
-  t.equal(store.acknowledge(EPOCH, 2, Uint8Array.of(1, 2)), 3)
-  t.equal(store.acknowledge(EPOCH, 2, Uint8Array.of(3)), 0)
-  t.equal(store.acknowledge(new Uint8Array(8), 2, Uint8Array.of(3)), 0)
+  t.same(
+    [
+      store.undelivered(9, 'refused').length,
+      store.undelivered(9, 'sealed').length,
+      store.undelivered(9).length
+    ],
+    [1, 5, 6]
+  )
+  t.equal(store.acknowledge(EPOCH, 2, Uint8Array.of(1, 2)), true)
+  t.equal(store.acknowledge(EPOCH, 2, Uint8Array.of(3)), false)
+  t.equal(store.acknowledge(EPOCH, 22, Uint8Array.of(3)), false)
+  t.equal(store.acknowledge(new Uint8Array(8), 2, Uint8Array.of(3)), false)
+  t.same(states(), ['sealed', 'refused', 'delivered', 'sealed', 'sealed', 'sealed'], 'a refusal stays')
+  t.equal(store.acknowledge(EPOCH, 1, Uint8Array.of(4)), true, 'until that very batch is accepted')
+  store.acknowledge(EPOCH, 0, Uint8Array.of(4))
   t.same(states(), ['delivered', 'delivered', 'delivered', 'sealed', 'sealed', 'sealed'])
   t.same([...(store.batch(EPOCH, 2)?.receipt ?? [])], [1, 2])
   t.same(
@@ -300,7 +312,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
   t.same(store.prune(limits), { readingBlocks: 1, batches: 1 }, 'only what is delivered and anchored')
   t.equal(store.queryReadings({}).length, 10)
   t.same(store.prune({ ...limits, requireAnchored: false }), { readingBlocks: 2, batches: 2 })
-  store.acknowledge(EPOCH, 5, Uint8Array.of(9))
+  for (const seq of [3, 4, 5]) store.acknowledge(EPOCH, seq, Uint8Array.of(9))
   store.appendReadings('bus', [reading('A', 103, 2)])
   t.same(
     store.prune({ readingsBeforeSlot: 999, batchesBeforeSlot: 999, requireAnchored: false }),
