@@ -70,9 +70,11 @@ export class UnitTrust {
     )
   }
 
-  /** True when only answers already had once could come with that length. */
-  isUnowed(span: RegisterSpan, nowMs: number): boolean {
-    return this.#live(nowMs).every(claim => !sameLength(claim.span, span) || claim.kind === 'served')
+  /** Milliseconds until the span is free, when nothing but doubles of answers already had is in its way; else undefined. */
+  freeInMs(span: RegisterSpan, nowMs: number): number | undefined {
+    const claims = this.#live(nowMs).filter(claim => sameLength(claim.span, span))
+    if (claims.some(claim => claim.kind !== 'served')) return undefined
+    return Math.max(0, ...claims.map(claim => claim.untilMs - nowMs))
   }
 
   /** True while an answer is owed: an exception may belong to another request. */

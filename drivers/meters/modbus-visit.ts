@@ -91,7 +91,7 @@ export class ModbusVisit {
     this.#pending = this.#plan(wants)
     const wasNew = memory.isNew
     while (this.#pending.length > 0) {
-      const block = this.#next()
+      const block = this.#next() ?? (await this.#waitForNext())
       if (!block) {
         this.#failAll('garbage', 'not asked again: a late answer could pass for this one')
         break
@@ -139,11 +139,20 @@ export class ModbusVisit {
       this.#pending.push(...parts.slice(1))
       return parts[0]
     }
-    // whatever is owed with this length can only be the answer to this range; or nothing is owed
-    const same =
-      this.#pending.find(block => trust.isSameRange(block, nowMs)) ??
-      this.#pending.find(block => trust.isUnowed(block, nowMs))
+    // whatever is owed with this length can only be the answer to this range
+    const same = this.#pending.find(block => trust.isSameRange(block, nowMs))
     return same && this.#remove(same)
+  }
+
+  /** A meter that refuses longer ranges leaves no other way to tell its answers apart than time. */
+  async #waitForNext(): Promise<VisitBlock | undefined> {
+    const { clock, trust, signal } = this.#input
+    const nowMs = clock.monotonicMs()
+    const waits = this.#pending.flatMap(block => trust.freeInMs(block, nowMs) ?? [])
+    if (waits.length === 0) return undefined
+    this.#input.count('guardWait')
+    await clock.wait(Math.ceil(Math.min(...waits)), signal)
+    return this.#next()
   }
 
   #remove(block: VisitBlock): VisitBlock {
@@ -199,7 +208,7 @@ export class ModbusVisit {
     if (reply.afterTimeout && !trust.shaken && block.tries < BLOCK_TRIES) {
       this.#input.count('canary')
       trust.noteServed(block, nowMs, true)
-      this.#pending.push({ ...block, tries: block.tries + 1 })
+      this.#pending.push({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
     if (trust.shaken) this.#input.count('canary')
@@ -241,14 +250,14 @@ export class ModbusVisit {
     // An exception is five octets whatever was asked: it may be the late answer to something else.
     const doubtful = afterTimeout || trust.isOwed(nowMs)
     trust.noteRefused(block, nowMs)
-    if (block.varied) {
+    if (block.varied && isRangeException(code)) {
       // the padding may be what is refused: ask for the range itself
-      if (!doubtful && isRangeException(code)) memory.learnRigid()
+      if (!doubtful) memory.learnRigid()
       this.#pending.push({ ...block.varied, tries: block.tries, fixed: true })
       return
     }
     if (doubtful && block.tries + 1 < BLOCK_TRIES) {
-      this.#pending.push({ ...block, tries: block.tries + 1 })
+      this.#pending.push({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
     const halves = isRangeException(code) ? splitBlock(block, this.#spans) : undefined

@@ -35,11 +35,12 @@ function matchReply(octets: Uint8Array, expected: ExpectedReply): MatchResult {
     if (octets[at] === unit) {
       const size = ownSize(octets, at, code, replyOctets)
       if (size > 0 && size <= left) {
-        if (hasValidCrc(octets, at, at + size)) return { kind: 'reply', start: at, end: at + size }
+        if (hasValidCrc(octets, at, at + size) && !isOverrun(octets, at, at + size))
+          return { kind: 'reply', start: at, end: at + size }
         wrongCrc ||= at + size
       } else if (size > 0 && left > 2) awaited ||= at + size
     }
-    if (!awaited && !stray) stray = matchStray(octets, at, unit)
+    if (!awaited && !stray && wrongCrc <= at) stray = matchStray(octets, at, unit)
   }
   if (stray) return stray
   if (awaited) return { kind: 'more', octets: awaited }
@@ -52,6 +53,19 @@ function ownSize(octets: Uint8Array, at: number, code: number, replyOctets: numb
   const second = octets[at + 1]
   if (second === (code | 0x80)) return EXCEPTION_OCTETS
   return second === code && octets[at + 2] === replyOctets - 5 ? replyOctets : 0
+}
+
+/**
+ * A cut answer and the frame after it can make a valid CRC by chance (1 in 65536): when a whole frame begins inside the answer
+ * and ends behind it, one of the two is an accident.
+ */
+function isOverrun(octets: Uint8Array, start: number, end: number): boolean {
+  if (octets.length <= end) return false
+  for (let at = start + 3; at < end; at++) {
+    const size = straySize(octets, at)
+    if (at + size > end && at + size <= octets.length && hasValidCrc(octets, at, at + size)) return true
+  }
+  return false
 }
 
 /** A whole frame of somebody else, or an answer of this unit to an older request. */

@@ -165,6 +165,9 @@ t.test('the answer is found by unit, function, byte count and CRC', async t => {
   t.same(find('00ff00'), { kind: 'noise', octets: 3, reason: 'noise' })
   t.same(find('00ff01'), { kind: 'noise', octets: 2, reason: 'noise' })
   t.same(find('01040443696978106f'), { kind: 'noise', octets: 9, reason: 'wrong CRC' })
+  // a cut answer and the frame after it that together happen to have a valid CRC
+  t.equal(find('01040400', '050304eab6').kind, 'reply', 'nothing tells them from an answer yet')
+  t.same(find('01040400', '050304eab61122e644'), { kind: 'noise', octets: 9, reason: 'wrong CRC' })
   t.same(find('0204044369'), { kind: 'more', octets: 9 }, 'somebody else, not all yet')
 
   t.same(decodeRegisterReply(reply, range), { kind: 'registers', octets: fromHex('43696978') })
