@@ -22,6 +22,7 @@ export interface Payload {
  */
 export function encodePayload(payload: Payload): Uint8Array {
   const { readings, roster } = payload
+  for (const reading of readings) requireReading(reading)
   const places = requireLeafOrder(payload)
   const ratios = distinctRatios(readings)
   const { classes, classOf } = sortIntoClasses(readings)
