@@ -2,6 +2,7 @@ import { absent, digits, signedDigits } from './dlt-octets.ts'
 import type { Instant, Meter } from './meter-model.ts'
 
 const ALL = 0xff
+const VOLTAGE = 0x01
 
 /** DI3 = 02. @returns undefined when the meter has no such item */
 export function readVariable(meter: Meter, di: readonly number[], unixS: number): number[] | undefined {
@@ -12,7 +13,11 @@ export function readVariable(meter: Meter, di: readonly number[], unixS: number)
   const octets = (index: number): number[] | undefined => one(meter, now, di2, index)
   if (di0 !== 0) return undefined
   const hasTotal = di2 >= 0x03 && di2 <= 0x06
-  if (di1 !== ALL) return di1 === 0 && !hasTotal ? undefined : octets(di1)
+  if (di1 !== ALL) {
+    if (di1 === 0 && !hasTotal) return undefined
+    const single = octets(di1)
+    return di2 === VOLTAGE && meter.faults.longVoltage === true && single ? [...single, 0] : single
+  }
   const all = (hasTotal ? [0, 1, 2, 3] : [1, 2, 3]).map(octets)
   return all.every(part => part !== undefined) ? all.flat() : undefined
 }
@@ -26,8 +31,8 @@ function one(meter: Meter, now: Instant, di2: number, index: number): number[] |
   const at = (list: readonly number[]): number => list[index] ?? 0
   const phase = (list: readonly number[]): number => list[index - 1] ?? 0
   switch (di2) {
-    case 0x01:
-      return [...unsigned(phase(now.voltage), 2), ...(meter.faults.longVoltage === true ? [0] : [])]
+    case VOLTAGE:
+      return unsigned(phase(now.voltage), 2)
     case 0x02:
       return signed(phase(now.current), 3)
     case 0x03:

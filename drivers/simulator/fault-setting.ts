@@ -44,7 +44,7 @@ export interface FaultSetting {
   readonly answersAsAA?: boolean
   /** FFFF for phases B and C */
   readonly phasesFfff?: boolean
-  /** a voltage has a third octet of padding */
+  /** a single voltage has a third octet of padding */
   readonly longVoltage?: boolean
   /** AA after the last value of a block */
   readonly blockTail?: boolean

@@ -1,4 +1,4 @@
-import { fromCivil } from './civil-time.ts'
+import { fromCivil, toCivil } from './civil-time.ts'
 import { DemandRegister } from './demand.ts'
 import { draw, seedOf } from './draw.ts'
 import { EnergyRegisters } from './energy-registers.ts'
@@ -34,8 +34,8 @@ export interface Surroundings {
   readonly startedS: number
 }
 
-/** Registers started to count here; far enough back for a year of settled months. */
-const ORIGIN_S = fromCivil(2025, 1, 1)
+/** Registers started to count here where nothing else is said: fixed, so that a restarted simulator goes on where it was. */
+const ORIGIN_YEAR = 2026
 
 /** One simulated meter: everything it measures as a function of (seed, time), and the little it remembers. */
 export class Meter {
@@ -57,7 +57,7 @@ export class Meter {
   constructor(setting: MeterSetting, bus: string, surroundings: Surroundings) {
     const seed = setting.seed ?? seedOf(`${surroundings.seed}/${bus}/${setting.protocol}/${setting.address}`)
     const { utcOffsetS, startedS } = surroundings
-    const originS = ORIGIN_S - utcOffsetS
+    const originS = installedLocalS(setting, startedS + utcOffsetS) - utcOffsetS
     this.setting = setting
     this.surroundings = surroundings
     this.seed = seed
@@ -102,7 +102,11 @@ export class Meter {
     const reactive = split(power * tangent)
     const apparent = split(power / this.powerFactor)
     const voltage = [0, 1, 2].map(phase =>
-      Math.round(10 * this.nominalVoltage * (1 + 0.012 * Math.sin(unixS / (613 + 97 * phase) + phase)))
+      Math.round(
+        10 *
+          this.nominalVoltage *
+          (1.005 + 0.012 * Math.sin(unixS / (613 + 97 * phase) + 6.28 * draw(this.seed, 10, phase)))
+      )
     )
     const factor = sign * Math.round(this.powerFactor * 1000)
     const angle = Math.round((Math.acos(sign * this.powerFactor) * 1800) / Math.PI)
@@ -145,6 +149,11 @@ function meanPower(setting: MeterSetting): number {
   const pt = parseRatio(setting.pt)
   const primary = setting.loadKw ?? (setting.ratedKva ?? 12) * 0.45
   return primary / ((ct.primary / ct.secondary) * (pt.primary / pt.secondary))
+}
+
+function installedLocalS(setting: MeterSetting, startedLocalS: number): number {
+  if (setting.installed !== undefined) return Date.parse(`${setting.installed}T00:00:00Z`) / 1000
+  return fromCivil(Math.min(ORIGIN_YEAR, toCivil(startedLocalS).year), 1, 1)
 }
 
 function phaseShares(seed: number): [number, number, number] {

@@ -41,6 +41,8 @@ export interface MeterSetting {
   /** 1: phases B and C are absent */
   readonly phases?: 1 | 3
   readonly spike?: readonly SpikeSetting[]
+  /** day from which the registers count, YYYY-MM-DD; 2026-01-01 when left out */
+  readonly installed?: string
   /** tariffs programmed, 0..63 */
   readonly tariffs?: number
   readonly clockDriftPpm?: number

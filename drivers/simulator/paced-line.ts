@@ -13,8 +13,8 @@ export interface LineTiming {
 export type Heard = (octets: Uint8Array, fromMs: number, untilMs: number, isMaster: boolean) => void
 
 interface Talk {
-  readonly octets: Uint8Array
-  readonly fromMs: number
+  octets: Uint8Array
+  fromMs: number
   sent: number
   readonly isEcho: boolean
 }
@@ -58,8 +58,8 @@ export class PacedLine {
   /** Puts a meter's octets on the line at an instant of the monotonic clock. */
   send(octets: readonly number[], atMs: number): void {
     const talk: Talk = { octets: Uint8Array.from(octets), fromMs: atMs, sent: 0, isEcho: false }
-    for (const other of this.#talks) if (!other.isEcho) collide(other, talk.octets, atMs, this.charMs)
-    this.#add(talk)
+    for (const other of this.#talks) if (!other.isEcho) merge(other, talk, this.charMs)
+    if (talk.octets.length > 0) this.#add(talk)
   }
 
   stop(): void {
@@ -105,6 +105,16 @@ export class PacedLine {
         this.#heard(talk.octets, talk.fromMs, talk.fromMs + talk.octets.length * this.charMs, false)
     this.#plan(nowMs)
   }
+}
+
+/** Two meters at once: where they overlap there is one spoiled octet on the wires, and it stays with the earlier one. */
+function merge(one: Talk, other: Talk, charMs: number): void {
+  const [first, second] = one.fromMs <= other.fromMs ? [one, other] : [other, one]
+  const overlap = first.octets.length - Math.round((second.fromMs - first.fromMs) / charMs)
+  if (overlap <= 0) return
+  collide(first, second.octets, second.fromMs, charMs)
+  second.octets = second.octets.slice(overlap)
+  second.fromMs += overlap * charMs
 }
 
 /** Two drivers at once: where the two overlap, both lose ones against zeros. */

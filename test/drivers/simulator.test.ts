@@ -144,6 +144,11 @@ t.test('registers grow with power and add up to the last count', async t => {
   t.ok((generator.instant(NOW_S).active[0] ?? 0) < 0)
   t.equal(generator.energy.count('active-import', 0, NOW_S), 0)
   t.ok(generator.energy.count('active-export', 0, NOW_S) > 0)
+  t.equal(
+    meterOf({ installed: '2026-12-01', loadKw: 5 }).energy.count('active-import', 0, NOW_S),
+    meterOf({ installed: '2026-12-01', loadKw: 9 }).energy.count('active-import', 0, NOW_S),
+    'nothing counted before installation'
+  )
   const slots = meterOf({ spike: [{ afterSlots: 2, slots: 1, factor: 4 }] }, 5)
   const start = Math.floor(NOW_S / 5) * 5 + 10
   t.ok(slots.curve.powerKw(start + 1) > 3 * slots.curve.powerKw(start - 1))
@@ -519,7 +524,7 @@ t.test('faults change replies in the way they are named', async t => {
 t.test('settings', async t => {
   const folder = shippedFolder('config', 'simulator')
   t.equal(loadSimulatorSetting(join(folder, 'demo.yaml')).buses.length, 2)
-  t.equal(loadSimulatorSetting(join(folder, 'quirks.yaml')).buses.length, 2)
+  t.equal(loadSimulatorSetting(join(folder, 'quirks.yaml')).buses.length, 3)
   t.throws(() => loadSimulatorSetting('/no/such'), { code: 'SIMULATOR_CONFIG' })
   t.throws(() => parseSimulatorSetting('buses: [', 'f'), { code: 'SIMULATOR_CONFIG' })
   const wrong =
@@ -676,6 +681,7 @@ t.test('meters that share an address, or talk at once with the master, spoil the
   const port = await openPort(simulator.lines[0]?.path ?? '', 115_200)
   t.teardown(() => port.close())
   const both = await exchange(port, request2007('1', '00010000'), atLeast(22))
+  t.ok(both.length <= 22, 'one octet at a time')
   t.equal(new DltListener().feed(both).length, 0, 'two replies at once are no reply')
   const late = exchange(port, request2007('2', '0001FF00'), atLeast(36))
   t.equal(new DltListener().feed(await late).length, 1)
