@@ -19,7 +19,7 @@ const TCSANOW = 0
 /** The one open flag Node does not name; the same on every Linux processor family. */
 const O_CLOEXEC = 0o2000000
 
-/** Binds the calls. Nothing is loaded before: the field agent never needs them. */
+/** Binds the calls of the C library this process runs with. */
 export function loadPtyCalls(): PtyCalls {
   const libc = koffi.load(null)
   const openpt = libc.func('int posix_openpt(int flags)')

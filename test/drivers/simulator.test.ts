@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -407,6 +408,16 @@ t.test('Modbus: any profile, exceptions, holes, sentinels', async t => {
   const names = ['eastron-sdm630', 'carlo-gavazzi-em340', 'siemens-pac2200', 'chint-dtsu666-a']
   for (const name of names) t.ok(loadProfile(name, '.').values.length > 10, name)
   const meter = meterOf({ address: '3', protocol: 'modbus' })
+  for (const file of readdirSync(shippedFolder('config', 'meters', 'modbus')).filter(f =>
+    f.endsWith('.yaml')
+  )) {
+    const profile = loadProfile(file.replace(/\.yaml$/, ''), '.')
+    const refused = profile.values.filter(({ function: code, address, registers }) => {
+      const request = modbusFrame([3, code, address >> 8, address & 0xff, 0, registers])
+      return answerModbus(meter, profile, request, NOW_S)[1] !== code
+    })
+    t.same(refused, [], `${file}: every register is served`)
+  }
   const ask = (profile: string, octets: string, of = meter): string =>
     hexOf(answerModbus(of, loadProfile(profile, '.'), modbusFrame([...fromHex(octets)]), NOW_S))
   const f32 = (hex: string, at = 0): number => new DataView(fromHex(hex).buffer).getFloat32(3 + 4 * at)
