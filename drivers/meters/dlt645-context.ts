@@ -75,7 +75,7 @@ export class Dlt645Context {
 
   visit(meter: MeterPoint, dialect: Dialect, options: ReadOptions): Visit {
     const memory = this.memory(meter.address)
-    const session = new Dlt645Session(this.bus, {
+    const session = new Dlt645Session(this.bus, this.deps.clock, {
       meterKey: meterKey(meter.address),
       priority: options.priority,
       ...(options.signal && { signal: options.signal })
@@ -83,9 +83,10 @@ export class Dlt645Context {
     const most = this.deps.preamble ?? REQUEST_PREAMBLE
     const isShort = memory.short === true && !this.#silences.has(meter.address)
     session.preamble = isShort ? Math.min(1, most) : most
+    if (memory.tail) session.leavePause()
     return {
       address: dialectAddress(meter.address, dialect),
-      edition: dialect === '2007' ? '2007' : '1997',
+      edition: dialect.startsWith('2007') ? '2007' : '1997',
       dialect,
       memory,
       session
@@ -96,6 +97,7 @@ export class Dlt645Context {
   noteAnswered(meter: MeterPoint, visit: Visit): void {
     this.#silences.delete(meter.address)
     visit.memory.noteDialect(visit.dialect)
+    if (visit.session.hasTail) visit.memory.noteTail()
   }
 
   noteSilent(meter: MeterPoint): void {
@@ -114,5 +116,6 @@ function isPadded(address: string): boolean {
 
 function dialectAddress(address: string, dialect: Dialect): MeterAddress {
   const parsed = parseAddress(address)
+  if (dialect === '2007-aa') return `AA${parsed.slice(2)}` as MeterAddress
   return dialect === '1997-aa' ? padWithWildcards(parsed) : parsed
 }

@@ -1,8 +1,11 @@
 import type { LearnedStore } from '../../agent/ports.ts'
 import type { DataIdentifier } from '../../proto/dlt645/data-identifier.ts'
 
-/** How a meter is spoken to: which edition, and in 1997 whether its address is padded with AA. */
-export type Dialect = '2007' | '1997' | '1997-aa'
+/**
+ * How a meter is spoken to: which edition, and whether with AA in the high pairs of its address:
+ * in 1997 that is how short addresses are padded; in 2007 meters that answer as AA need to be asked so.
+ */
+export type Dialect = '2007' | '2007-aa' | '1997' | '1997-aa'
 
 /** A block that was refused is asked for again after this long: makers mend firmware, not often. */
 const BLOCK_RETRY_MS = 30 * 86_400_000
@@ -13,6 +16,8 @@ interface Known {
   dialect?: Dialect
   /** whether one wake-up octet is enough for it; unknown until tried */
   short?: boolean
+  /** octets follow its frames: leave it a pause */
+  tail?: boolean
   /** [error word, wall clock] of what it refused, by identifier */
   refused?: Record<string, [word: string, atMs: number]>
   /** data octets of blocks that are longer than usual */
@@ -37,6 +42,16 @@ export class MeterMemory {
 
   get short(): boolean | undefined {
     return this.#known.short
+  }
+
+  get tail(): boolean {
+    return this.#known.tail === true
+  }
+
+  noteTail(): void {
+    if (this.#known.tail === true) return
+    this.#known.tail = true
+    this.#save()
   }
 
   noteDialect(dialect: Dialect): void {

@@ -47,7 +47,7 @@ export async function readProfile(
   options: ReadOptions
 ): Promise<ProfileAnswer> {
   const dialect = context.memory(meter.address).dialect ?? (meter.protocol === 'dlt645' ? '2007' : '1997')
-  if (dialect !== '2007') {
+  if (!dialect.startsWith('2007')) {
     // The 1997 edition has no load profile; makers' own ones differ too much to be trusted.
     return { source: 'loadProfile', records: [], status: 'unsupported', faults: [], damagedBlocks: 0 }
   }

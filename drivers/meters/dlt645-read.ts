@@ -35,15 +35,26 @@ export async function readMeter(
   options: ReadOptions
 ): Promise<MeterAnswer> {
   let answer: MeterAnswer | undefined
-  for (const dialect of context.dialects(meter, options)) {
+  const dialects = [...context.dialects(meter, options)]
+  for (let dialect = dialects.shift(); dialect; dialect = dialects.shift()) {
     const visit = context.visit(meter, dialect, options)
     const out = await visitMeter(context, meter, visit, options)
     if (out.answered) context.noteAnswered(meter, visit)
     answer = out.answer
+    if (dialect === '2007' && isMisaddressed(visit, out)) {
+      // It is there, and calls itself AA: asked with AA in the highest pair its answers are its own.
+      dialects.unshift('2007-aa')
+      continue
+    }
     if (out.answered || !answer.faults.some(fault => fault.kind === 'silent')) return answer
   }
   context.noteSilent(meter)
   return answer ?? { values: [], faults: [], readAtMs: null, meterTimeMs: null, frames: [] }
+}
+
+/** All that came so far are answers that name AA. */
+function isMisaddressed(visit: Visit, out: { readonly answered: boolean }): boolean {
+  return !out.answered && visit.session.answersAsAny
 }
 
 async function visitMeter(
@@ -65,6 +76,7 @@ async function visitMeter(
   if (steps.length > 1 && context.bus.probing(`dlt645:${meter.address}`)) shortestFirst(steps)
   for (let step = steps.shift(); step && !out.stopped; step = steps.shift()) {
     steps.unshift(...(await takeStep(context, visit, step, out)))
+    out.stopped ||= isMisaddressed(visit, out)
   }
   for (const name of meter.rawItems) if (!out.stopped) await readRaw(context, visit, name, out)
   let meterTimeMs: number | null = null

@@ -1,4 +1,4 @@
-import type { Log, Priority } from '../../agent/ports.ts'
+import type { Clock, Log, Priority } from '../../agent/ports.ts'
 import {
   type Edition,
   isMeterAddress,
@@ -47,8 +47,12 @@ const SILENT_TRIES = 2
  * Finds the meters of a bus by shrinking wildcards over the tree of addresses: AA in the high pairs means any, so that the low pair
  * is fixed first. Several meters answering at once garble each other; then the next pair is tried, 00 to 99.
  */
-export async function scanDlt645(bus: Bus, log: Log, options: ScanOptions): Promise<ScanFinding[]> {
-  const search = new Search(bus, log, options)
+export async function scanDlt645(
+  bus: Bus,
+  host: { readonly clock: Clock; readonly log: Log },
+  options: ScanOptions
+): Promise<ScanFinding[]> {
+  const search = new Search(bus, host, options)
   for (const line of options.lines) {
     for (const edition of options.editions ?? (['2007', '1997'] as const)) {
       await search.run(edition, line)
@@ -60,19 +64,24 @@ export async function scanDlt645(bus: Bus, log: Log, options: ScanOptions): Prom
 class Search {
   readonly findings: ScanFinding[] = []
   readonly #bus: Bus
-  readonly #log: Log
+  readonly #host: { readonly clock: Clock; readonly log: Log }
   readonly #options: ScanOptions
   #asked = 0
 
-  constructor(bus: Bus, log: Log, options: ScanOptions) {
+  constructor(bus: Bus, host: { readonly clock: Clock; readonly log: Log }, options: ScanOptions) {
     this.#bus = bus
-    this.#log = log
+    this.#host = host
     this.#options = options
   }
 
   async run(edition: Edition, line: LineSetting): Promise<void> {
     await this.#descend(WILDCARD_ADDRESS, 0, edition, line)
-    this.#log.debug('scanned', { bus: this.#bus.name, edition, baud: line.baud, found: this.findings.length })
+    this.#host.log.debug('scanned', {
+      bus: this.#bus.name,
+      edition,
+      baud: line.baud,
+      found: this.findings.length
+    })
   }
 
   /** @param fixed low pairs of the pattern that are no longer AA @returns whether anything answered */
@@ -126,7 +135,7 @@ class Search {
     const { priority, signal, onProgress } = this.#options
     this.#asked++
     onProgress?.({ pattern, asked: this.#asked })
-    const session = new Dlt645Session(this.#bus, {
+    const session = new Dlt645Session(this.#bus, this.#host.clock, {
       meterKey: `dlt645-scan:${pattern}`,
       priority: priority ?? 'scan',
       ...(signal && { signal }),

@@ -1,6 +1,8 @@
-import type { ReadFault, ReadOptions } from '../../agent/ports.ts'
+import type { Clock, ReadFault, ReadOptions } from '../../agent/ports.ts'
+import { WILDCARD_ADDRESS } from '../../proto/dlt645/address.ts'
+import { CONTROL } from '../../proto/dlt645/control-code.ts'
 import { beginAssembly, continueAssembly } from '../../proto/dlt645/follow-up.ts'
-import { decodeFrame } from '../../proto/dlt645/frame.ts'
+import { decodeFrame, scanFrame } from '../../proto/dlt645/frame.ts'
 import { askFollowUp, type Question } from '../../proto/dlt645/question.ts'
 import { parseReply, type Reply } from '../../proto/dlt645/reply.ts'
 import { buildRequest, REQUEST_PREAMBLE, type RequestOptions } from '../../proto/dlt645/request.ts'
@@ -15,6 +17,11 @@ export type Asked =
 
 /** A follow-up frame is asked for again this often: the meter gives the same part for the same number. */
 const FOLLOW_UP_TRIES = 3
+/** More octets than this behind a frame are no tail (five were seen). */
+const TAIL_MAX = 11
+/** Pause behind the answers of a meter that sends octets after them. */
+const TAIL_CHARACTERS = 8
+const CHARACTER_BITS = 11
 
 export interface SessionOptions extends Pick<ReadOptions, 'priority' | 'signal'> {
   readonly meterKey: string
@@ -26,14 +33,23 @@ export interface SessionOptions extends Pick<ReadOptions, 'priority' | 'signal'>
 export class Dlt645Session {
   readonly frames: Uint8Array[] = []
   readonly #bus: Bus
+  readonly #clock: Pick<Clock, 'wait'>
   readonly #options: SessionOptions
   #disturbed = false
 
   /** wake-up octets in front of requests */
   preamble = REQUEST_PREAMBLE
+  /** what to leave free behind an answer: some meters send octets after the end of their frames */
+  pauseMs = 0
+  /** an answer came that says AA for its own address, to a question that did not */
+  answersAsAny = false
+  /** a few stray octets came where an answer was due, right behind another answer */
+  hasTail = false
+  #justAnswered = false
 
-  constructor(bus: Bus, options: SessionOptions) {
+  constructor(bus: Bus, clock: Pick<Clock, 'wait'>, options: SessionOptions) {
     this.#bus = bus
+    this.#clock = clock
     this.#options = options
   }
 
@@ -91,7 +107,12 @@ export class Dlt645Session {
     options: Omit<RequestOptions, 'preamble'>
   ): Promise<Received | Exclude<Asked, { kind: 'data' | 'address' | 'refused' }>> {
     const request = buildRequest(question, { ...options, preamble: this.preamble })
-    const outcome = await this.#bus.exchange(request, this.#exchangeOptions())
+    if (this.pauseMs > 0 && this.#justAnswered) await this.#clock.wait(this.pauseMs, this.#options.signal)
+    let outcome = await this.#bus.exchange(request, this.#exchangeOptions())
+    if (outcome.kind === 'garbage' && this.#lookAt(outcome.octets)) {
+      outcome = await this.#bus.exchange(request, this.#exchangeOptions())
+    }
+    this.#justAnswered = outcome.kind === 'reply'
     if (outcome.kind !== 'reply') {
       if (outcome.kind === 'silent' || outcome.kind === 'garbage') this.#disturbed = true
       return { kind: outcome.kind, detail: detailOf(outcome) }
@@ -104,6 +125,25 @@ export class Dlt645Session {
       endAtMs: outcome.endAtMs,
       afterTimeout: outcome.afterTimeout
     }
+  }
+
+  /** What came in place of an answer may tell how the meter wants to be asked. @returns whether to ask again at once */
+  #lookAt(octets: Uint8Array): boolean {
+    const scan = scanFrame(octets)
+    if (scan.kind === 'frame') {
+      const { address, control } = decodeFrame(octets.subarray(scan.start, scan.end))
+      if (address === WILDCARD_ADDRESS && (control & CONTROL.fromMeter) !== 0) this.answersAsAny = true
+      return false
+    }
+    if (!this.#justAnswered || this.pauseMs > 0 || octets.length > TAIL_MAX) return false
+    this.hasTail = true
+    this.leavePause()
+    return true
+  }
+
+  /** The meter sends octets behind its frames: wait for them before asking it again. */
+  leavePause(): void {
+    this.pauseMs = (TAIL_CHARACTERS * CHARACTER_BITS * 1000) / this.#bus.baud
   }
 
   #exchangeOptions(): ExchangeOptions {

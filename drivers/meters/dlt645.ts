@@ -30,7 +30,7 @@ export function createDlt645Reader(bus: Bus, deps: Dlt645Deps): Dlt645Reader {
     readProfile: (meter, fromMs, toMs, options) => readProfile(context, meter, fromMs, toMs, options),
     broadcastTime: (meters, options) => broadcastTime(context, meters, options),
     readAddress: options => {
-      const session = new Dlt645Session(bus, {
+      const session = new Dlt645Session(bus, deps.clock, {
         meterKey: 'dlt645:AAAAAAAAAAAA',
         priority: options.priority,
         ...(options.signal && { signal: options.signal })

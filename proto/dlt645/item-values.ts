@@ -87,7 +87,9 @@ function decodeBlock(match: ItemMatch, data: Uint8Array): ItemValues {
   })
   const end = separated > 0 ? Math.min(data.length, count * step) : count * size
   const extra = data.slice(end)
-  return { match, elements, extra, sound: count > 0 && (extra.length === 0 || isPadding(extra)) }
+  // A count of values that the axis cannot have means other lengths than the table's.
+  const fits = count > 0 && (match.blocks.length > 1 || elements[0]?.di !== undefined)
+  return { match, elements, extra, sound: fits && (extra.length === 0 || isPadding(extra)) }
 }
 
 /** Count of values when AA stands behind each (the last may go without), which some meters do; 0 when it does not. */

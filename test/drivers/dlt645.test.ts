@@ -5,7 +5,9 @@ import { judgeBroadcast } from '../../drivers/meters/dlt645-clock.ts'
 import { scanDlt645 } from '../../drivers/meters/dlt645-scan.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
 import { concatBytes, fromHex } from '../../proto/bytes.ts'
+import { WILDCARD_ADDRESS } from '../../proto/dlt645/address.ts'
 import { createItemTable } from '../../proto/dlt645/data-items.ts'
+import { decodeFrame, encodeFrame } from '../../proto/dlt645/frame.ts'
 import { formatDigits, fromLocalSeconds, localSeconds } from '../../proto/dlt645/local-time.ts'
 import { parseUserItems } from '../../proto/dlt645/user-items.ts'
 import { ITEM_SETS, itemByKey } from '../../proto/items.ts'
@@ -289,6 +291,51 @@ t.test('silence, garbage, refusals and the line are kept apart', async t => {
     sleepy.learned.get('dlt645/rs485-1/000000000161'),
     /"short":false/,
     'a meter that needs its wake-up keeps it'
+  )
+})
+
+t.test('meters with manners of their own', async t => {
+  const tailing = setUp([fakeMeter(FULL)])
+  // Five octets behind each frame spoil the next request, unless it waits for them.
+  let lastMs = 0
+  tailing.bus.disturb = octets => {
+    const spoilt = tailing.bus.nowMs - lastMs < 120
+    lastMs = spoilt ? 0 : tailing.bus.nowMs + 50 + octets.length * 4.58
+    return spoilt ? fromHex('0102030405') : octets
+  }
+  const clock = { ...clockOf(tailing.bus), wait: async (ms: number) => tailing.bus.pass(ms + 20) }
+  const patient = createDlt645Reader(tailing.bus, { clock, log, learned: tailing.learned, zone })
+  const visit = await patient.readMeter(meterPoint(), SLOT)
+  t.same(visit.faults, [])
+  t.match(tailing.learned.get('dlt645/rs485-1/000000000161'), /"tail":true/)
+
+  const nameless = setUp([fakeMeter(FULL)])
+  nameless.bus.disturb = octets => {
+    const frame = decodeFrame(octets.subarray(4))
+    return encodeFrame({ ...frame, address: WILDCARD_ADDRESS })
+  }
+  const answer = await nameless.reader.readMeter(meterPoint(), SLOT)
+  t.same(answer.faults, [])
+  t.ok(answer.values.length > 20, 'a meter that calls itself AA is asked with AA')
+  t.match(nameless.bus.log[1], /^AA0000000161/)
+  t.match(nameless.learned.get('dlt645/rs485-1/000000000161'), /"dialect":"2007-aa"/)
+
+  const long = setUp([
+    fakeMeter({
+      '0201FF00': '0x002307 0x002311 0xFFFFFF 0xAA',
+      '02010100': '0x002307',
+      '02010200': '0x002311',
+      '02010300': '0xFFFFFF'
+    })
+  ])
+  const volts = await long.reader.readMeter(
+    meterPoint({ items: ids('voltage-a', 'voltage-b', 'voltage-c') }),
+    SLOT
+  )
+  t.same(
+    volts.values.map(value => value.value),
+    [23070, 23110, null],
+    'a voltage of three octets'
   )
 })
 
@@ -578,7 +625,7 @@ t.test('no profile, nothing there, and freezes instead', async t => {
 t.test('search', async t => {
   const line = { baud: 2400, parity: 'even' } as const
   const one = new FakeBus([fakeMeter(FULL, { address: '123456789012' })], NOW)
-  t.match(await scanDlt645(one, log, { lines: [line] }), [
+  t.match(await scanDlt645(one, { clock: clockOf(one), log }, { lines: [line] }), [
     { kind: 'meter', protocol: 'dlt645', address: '123456789012', isDuplicate: false, line }
   ])
   const many = [
@@ -591,14 +638,18 @@ t.test('search', async t => {
   const found: string[] = []
   let asked = 0
   const bus = new FakeBus(many, NOW)
-  await scanDlt645(bus, log, {
-    lines: [line],
-    onFinding: finding =>
-      found.push(finding.kind === 'meter' ? `${finding.protocol} ${finding.address}` : finding.kind),
-    onProgress: progress => {
-      asked = progress.asked
+  await scanDlt645(
+    bus,
+    { clock: clockOf(bus), log },
+    {
+      lines: [line],
+      onFinding: finding =>
+        found.push(finding.kind === 'meter' ? `${finding.protocol} ${finding.address}` : finding.kind),
+      onProgress: progress => {
+        asked = progress.asked
+      }
     }
-  })
+  )
   t.same(found.sort(), [
     'dlt645 000000000161',
     'dlt645 000000000199',
@@ -609,11 +660,11 @@ t.test('search', async t => {
   t.ok(asked < 500, `${asked} requests`)
 
   const twins = new FakeBus([fakeMeter(FULL), fakeMeter({ ...FULL, '00010000': '00000001' })], NOW)
-  const pair = await scanDlt645(twins, log, { lines: [line], editions: ['2007'] })
+  const pair = await scanDlt645(twins, { clock: clockOf(twins), log }, { lines: [line], editions: ['2007'] })
   t.equal(pair.length, 1)
   t.match(pair[0], { kind: 'meter', address: '000000000161' }, 'two of one address are found')
   const empty = new FakeBus([], NOW)
-  t.same(await scanDlt645(empty, log, { lines: [line] }), [])
+  t.same(await scanDlt645(empty, { clock: clockOf(empty), log }, { lines: [line] }), [])
   t.ok(empty.log.length <= 4)
   const reader = createDlt645Reader(one, { clock: clockOf(one), log, learned: memoryStore(), zone })
   t.same(await reader.readAddress(SLOT), { kind: 'address', address: '123456789012' })
