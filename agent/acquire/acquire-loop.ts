@@ -1,4 +1,5 @@
 import type { Reading } from '../../proto/reading.ts'
+import { slotEndMs } from '../../proto/slot.ts'
 import type { AgentStore, Clock, Log, MeterAnswer, MeterBus, MeterPoint } from '../ports.ts'
 import { sweepBus } from './sweep.ts'
 import { toReading } from './to-reading.ts'
@@ -57,10 +58,18 @@ export class AcquireLoop {
   async #sweep(slot: number, signal: AbortSignal): Promise<void> {
     const { buses, clock, log, slotSeconds, store } = this.#deps
     if (signal.aborted) return
+    const leftMs = slotEndMs(slot, slotSeconds) + slotSeconds * 1000 * SWEEP_WINDOW - clock.nowMs()
+    // after a suspend or a long stall a live read would file today's register under an old slot: that slot is for back-fill
+    if (leftMs <= 0) {
+      log.warn('sweep-missed', { slot })
+      return
+    }
     this.#busy = true
     const startedMs = clock.monotonicMs()
     try {
-      const counts = await Promise.all(buses.map(bus => this.#sweepOne(bus, slot, signal, startedMs)))
+      const counts = await Promise.all(
+        buses.map(bus => this.#sweepOne(bus, slot, signal, startedMs + leftMs))
+      )
       if (signal.aborted) return
       store.setMeta(SWEPT_META, String(slot))
       const figures = {
@@ -75,7 +84,7 @@ export class AcquireLoop {
     }
   }
 
-  async #sweepOne(bus: MeterBus, slot: number, signal: AbortSignal, startedMs: number) {
+  async #sweepOne(bus: MeterBus, slot: number, signal: AbortSignal, deadlineMs: number) {
     const { clock, log, slotSeconds, store, check } = this.#deps
     const meters = this.#deps.meters.filter(meter => meter.bus === bus.name)
     let answers = new Map<string, MeterAnswer>()
@@ -86,7 +95,7 @@ export class AcquireLoop {
         { clock, log },
         {
           priority: 'slot',
-          deadlineMs: startedMs + slotSeconds * 1000 * SWEEP_WINDOW,
+          deadlineMs,
           signal,
           withRatio: this.#wantsRatio(slot)
         }

@@ -1,0 +1,18 @@
+import { WattproofError } from '../../proto/errors.ts'
+
+export type UsageCode = 'USAGE_FLAG' | 'USAGE_ARGUMENT' | 'USAGE_NOT_FOUND' | 'USAGE_NEEDS_DAEMON'
+
+/** The command was called wrongly; exit code 2. */
+export class UsageError extends WattproofError<UsageCode> {}
+
+/** Exit codes of the CLI contract. */
+export const EXIT = {
+  done: 0,
+  /** the thing checked does not hold */
+  doesNotHold: 1,
+  /** usage or configuration error */
+  usage: 2,
+  /** cannot reach what it needs */
+  unreachable: 3
+} as const
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT]

@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import { loadConfig } from '../../../config/load.ts'
+import type { ReplayFinding } from '../../check/replay.ts'
+import { EXIT, UsageError } from '../errors.ts'
+import { parseCount } from '../slots.ts'
+import { say } from '../text.ts'
+import { textOption, type Verb } from '../verb.ts'
+
+export const checkVerb: Verb = {
+  name: 'check',
+  summary: ['runs the checks over a file of readings; findings out', '对读数文件运行校核,输出发现的问题'],
+  options: [
+    {
+      flags: '--replay <file>',
+      about: ['readings as readings --json gives them; - for standard input', '读数文件;- 为标准输入']
+    },
+    {
+      flags: '--config <file>',
+      about: ['meters of the site; without it the readings alone speak', '现场配置;缺省仅凭读数']
+    },
+    {
+      flags: '--slot-seconds <s>',
+      about: ['length of a slot, without --config', '时段秒数(无 --config 时)'],
+      fallback: '900'
+    },
+    {
+      flags: '--timezone <zone>',
+      about: ['zone of days, without --config', '时区(无 --config 时)'],
+      fallback: 'Asia/Shanghai'
+    }
+  ],
+  examples: ['wattproof readings --json > day.json && wattproof check --replay day.json'],
+  async run({ out, lang, readStdin }, options) {
+    const file = textOption(options, 'replay')
+    if (file === undefined) {
+      throw new UsageError('USAGE_FLAG', 'no file of readings was named', {
+        at: '--replay',
+        next: 'wattproof check --replay FILE (wattproof config check validates the configuration)'
+      })
+    }
+    const configFile = textOption(options, 'config')
+    const { replayFile } = await import('../../compose/replay.ts')
+    const place =
+      configFile === undefined
+        ? {
+            slotSeconds: parseCount(textOption(options, 'slotSeconds') ?? '900', '--slot-seconds'),
+            timezone: knownZone(textOption(options, 'timezone') ?? 'Asia/Shanghai')
+          }
+        : loadConfig(configFile)
+    const report = replayFile(file === '-' ? await readStdin() : readText(file), place)
+    const holds = report.findings.length === 0
+    out.document({ file, holds, ...report })
+    out.tell([
+      `${report.readings} readings of ${report.meters} meter(s): ${report.findings.length} finding(s), ${report.alarms.length} alarm event(s)`,
+      `${report.meters} 个计量点共 ${report.readings} 条读数:${report.findings.length} 处问题,${report.alarms.length} 次告警事件`
+    ])
+    if (!holds) {
+      out.table(
+        [
+          ['meter', '计量点'],
+          ['rule', '规则'],
+          ['class', '等级'],
+          ['from', '起'],
+          ['to', '止'],
+          ['slots', '时段'],
+          ['factor', '倍数'],
+          ['cause and numbers', '原因与数值']
+        ],
+        report.findings.map(finding => [
+          finding.meter ?? finding.bus ?? say(['gateway', '网关'], lang),
+          finding.rule,
+          finding.class ?? '-',
+          finding.since,
+          finding.until,
+          String(finding.slots),
+          finding.factor === null ? '-' : String(finding.factor),
+          numbersText(finding)
+        ])
+      )
+    }
+    return holds ? EXIT.done : EXIT.doesNotHold
+  }
+}
+
+function numbersText({ cause, numbers }: ReplayFinding): string {
+  const pairs = Object.entries(numbers).map(([name, value]) => `${name}=${value}`)
+  return [...(cause === null ? [] : [cause]), ...pairs].join(' ')
+}
+
+function knownZone(zone: string): string {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: zone })
+    return zone
+  } catch {
+    throw new UsageError('USAGE_FLAG', `no time zone is called ${JSON.stringify(zone)}`, {
+      at: '--timezone',
+      next: 'an IANA name, e.g. Asia/Shanghai'
+    })
+  }
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new UsageError(
+      'USAGE_NOT_FOUND',
+      `cannot read the readings: ${(cause as NodeJS.ErrnoException).code}`,
+      { at: file, next: 'wattproof readings --json > FILE makes one', cause }
+    )
+  }
+}

@@ -1,0 +1,262 @@
+import type { GatewayConfig } from '../../config/gateway-config.ts'
+import { openEvmChain } from '../../drivers/chain/evm.ts'
+import { serveControl } from '../../drivers/control/server.ts'
+import { createClock } from '../../drivers/host/clock.ts'
+import { createLog } from '../../drivers/host/log.ts'
+import { createNotifier, notifyEnvironment } from '../../drivers/host/notify.ts'
+import { randomFraction, randomOctets } from '../../drivers/host/random.ts'
+import { createSlotSchedule } from '../../drivers/schedule/cron.ts'
+import type { OpenedAgentStore } from '../../drivers/store/agent-store.ts'
+import { openGatewayUplink } from '../../drivers/uplink/gateway-uplink.ts'
+import { utf8 } from '../../proto/bytes.ts'
+import { createContractCodec } from '../../proto/chain/contract-codec.ts'
+import { keccak256 } from '../../proto/crypto/digest.ts'
+import { runSelfTest } from '../../proto/crypto/self-test.ts'
+import { AcquireLoop } from '../acquire/acquire-loop.ts'
+import { Backfill } from '../acquire/backfill.ts'
+import { ratioStampOf } from '../acquire/to-reading.ts'
+import { AnchorLoop } from '../anchor/anchor-loop.ts'
+import { DeliverLoop } from '../deliver/deliver-loop.ts'
+import type { Clock, Log, MeterBus, Uplink } from '../ports.ts'
+import { SealLoop } from '../seal/seal-loop.ts'
+import { AlarmDesk } from './alarm-desk.ts'
+import { createCheckStage, readingChecker } from './checks.ts'
+import { onOrphaned } from './children.ts'
+import { socketPaths } from './control.ts'
+import { daemonVerbs } from './daemon-verbs.ts'
+import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
+import { openMeterBuses } from './lines.ts'
+import { pruneLoop } from './retention.ts'
+import { openStore } from './stores.ts'
+
+/** Everything a running daemon is made of. */
+interface Daemon {
+  readonly config: GatewayConfig
+  readonly clock: Clock
+  readonly log: Log
+  readonly store: OpenedAgentStore
+  readonly identity: Identity
+  readonly buses: readonly MeterBus[]
+}
+
+/** How long a stop may take: systemd is told 10 s, the contract says 5. */
+const STOP_MS = 4_000
+
+/**
+ * Runs the daemon until the signal aborts. All that was committed stays; what was on the line is let go.
+ * @param onReady called once buses, store and loops are up
+ */
+export async function runDaemon(
+  config: GatewayConfig,
+  signal: AbortSignal,
+  onReady: () => void
+): Promise<void> {
+  runSelfTest()
+  const clock = createClock()
+  const log = createLog({ level: config.logLevel, clock })
+  const ended = new AbortController()
+  onOrphaned(() => ended.abort(new Error('the parent process is gone')))
+  const stop = AbortSignal.any([signal, ended.signal])
+  const identity = loadIdentity(config)
+  const store = openStore(config)
+  const closers: (() => Promise<unknown> | unknown)[] = [() => store.close()]
+  const notifier = await createNotifier(notifyEnvironment(process.env))
+  try {
+    const buses = openMeterBuses(config, { clock, log, learned: store })
+    closers.unshift(() => Promise.all(buses.map(bus => bus.close())))
+    const daemon: Daemon = { config, clock, log, store, identity, buses }
+    const { tasks, uplink } = startLoops(daemon, stop, closers)
+    const verbs = daemonVerbs({
+      ...daemon,
+      brokerConnected: () => uplink?.connected ?? false,
+      startedAtMs: clock.nowMs()
+    })
+    const sockets = socketPaths(config)
+    for (const kind of ['view', 'admin'] as const) {
+      const server = await serveControl(sockets[kind], verbs[kind])
+      closers.unshift(() => server.close())
+    }
+    log.info('started', {
+      gateway: config.gateway,
+      pid: process.pid,
+      buses: buses.length,
+      meters: config.meters.length
+    })
+    notifier.ready()
+    const beat = startWatchdog(notifier.watchdogMs, () => notifier.watchdog())
+    closers.unshift(beat)
+    onReady()
+    await Promise.race([aborted(stop), ...tasks.map(failure)])
+  } finally {
+    notifier.stopping()
+    ended.abort(new Error('the daemon stops'))
+    await closeAll(closers, log)
+    log.info('stopped', { gateway: config.gateway })
+  }
+}
+
+/** The loops: each reads what the one before committed, and none calls another. */
+function startLoops(
+  daemon: Daemon,
+  signal: AbortSignal,
+  closers: (() => unknown)[]
+): { tasks: Promise<void>[]; uplink: Uplink | undefined } {
+  const { config, clock, log, store, identity, buses } = daemon
+  const stage = createCheckStage(config, store)
+  closers.unshift(() => stage.flush())
+  const desk = new AlarmDesk(config.gateway, identity.signer, store, log)
+  const acquire = new AcquireLoop({
+    buses,
+    meters: config.meters,
+    slotSeconds: config.slotSeconds,
+    store,
+    check: readingChecker(stage, desk, log),
+    clock,
+    log,
+    onSwept: () => desk.file(stage.endSlot().alarmEvents)
+  })
+  const backfill = new Backfill({
+    buses,
+    meters: config.meters,
+    slotSeconds: config.slotSeconds,
+    days: config.backfill.days,
+    store,
+    check: readings => stage.onBackfill(readings),
+    clock,
+    log
+  })
+  closers.unshift(
+    createSlotSchedule({ clock, log }).start(config.slotSeconds, slot => {
+      const swept = acquire.sweepSlot(slot, signal)
+      const filled = config.backfill.enabled ? swept.then(() => fillGaps(backfill, log, signal)) : swept
+      filled.catch(error => {
+        if (!signal.aborted) log.error('acquire-failed', { slot, error })
+      })
+    })
+  )
+  const seal = new SealLoop({
+    store,
+    clock,
+    log,
+    gateway: config.gateway,
+    slotSeconds: config.slotSeconds,
+    suite: config.suite,
+    roster: () => config.meters.map(meter => ({ meter: meter.id, ratio: ratioStampOf(meter) })),
+    recipients: loadRecipients(config),
+    signer: identity.signer,
+    deviceSecret: identity.deviceSecret,
+    random: randomOctets
+  })
+  const tasks = [config.recipients.length > 0 ? seal.run(signal) : waitWithoutRecipients(log, signal)]
+  tasks.push(pruneLoop(config, store, clock, log, signal))
+  const uplink = startDelivery(daemon, tasks, closers, signal)
+  startAnchoring(daemon, tasks, signal)
+  return { tasks, uplink }
+}
+
+async function fillGaps(backfill: Backfill, log: Log, signal: AbortSignal): Promise<void> {
+  const figures = await backfill.round(signal)
+  if (figures.ranges > 0) log.info('backfill-round', { ...figures })
+}
+
+function startDelivery(
+  daemon: Daemon,
+  tasks: Promise<void>[],
+  closers: (() => unknown)[],
+  signal: AbortSignal
+): Uplink | undefined {
+  const { config, clock, log, store } = daemon
+  if (!config.broker || !config.receiptKeyFile) {
+    log.warn('no-broker', { next: 'add broker:, recipients: and ledger: to the configuration' })
+    return undefined
+  }
+  const { url, caFile, certFile, keyFile, username, passwordFile, keepaliveSeconds } = config.broker
+  const uplink = openGatewayUplink({
+    gateway: config.gateway,
+    broker: {
+      url,
+      ...(caFile ? { ca: caFile } : {}),
+      ...(certFile ? { cert: certFile } : {}),
+      ...(keyFile ? { key: keyFile } : {}),
+      ...(username ? { username } : {}),
+      ...(passwordFile ? { passwordFile } : {})
+    },
+    keepaliveSeconds,
+    offlineState: utf8(JSON.stringify({ gateway: config.gateway, state: 'offline' })),
+    clock,
+    log,
+    random: randomFraction
+  })
+  closers.unshift(() => uplink.close())
+  const deliver = new DeliverLoop({
+    store,
+    uplink,
+    clock,
+    log,
+    gateway: config.gateway,
+    ledgerKey: readPublicKeyFile(config.receiptKeyFile),
+    random: randomFraction
+  })
+  tasks.push(deliver.run(signal))
+  return uplink
+}
+
+function startAnchoring(daemon: Daemon, tasks: Promise<void>[], signal: AbortSignal): void {
+  const { config, clock, log, store, identity } = daemon
+  if (!config.chain) return
+  const anchor = new AnchorLoop({
+    store,
+    chain: openEvmChain({ rpc: config.chain.rpc, clock, log }),
+    clock,
+    log,
+    codec: createContractCodec(keccak256),
+    contract: config.chain.contract,
+    gateway: config.gateway,
+    privateKey: identity.chainKey,
+    confirmations: config.chain.finality,
+    pace: { idleMs: config.chain.pollMs },
+    random: randomFraction
+  })
+  tasks.push(anchor.run(signal))
+}
+
+/** Readings are kept unsealed until somebody is named who may open them. */
+async function waitWithoutRecipients(log: Log, signal: AbortSignal): Promise<void> {
+  log.warn('no-recipients', { next: 'nothing is sealed: add recipients: to the configuration' })
+  await aborted(signal)
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => signal.addEventListener('abort', () => resolve(), { once: true }))
+}
+
+/** A loop that ends without being told to is a failure of the daemon; one that ends well never wins the race. */
+async function failure(task: Promise<void>): Promise<void> {
+  await task
+  await new Promise(() => undefined)
+}
+
+/** Tells systemd at half its period that the event loop turns. */
+function startWatchdog(periodMs: number | undefined, beat: () => void): () => void {
+  if (periodMs === undefined) return () => undefined
+  beat()
+  const timer = setInterval(beat, periodMs)
+  return () => clearInterval(timer)
+}
+
+async function closeAll(closers: readonly (() => Promise<unknown> | unknown)[], log: Log): Promise<void> {
+  for (const close of closers) {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise(resolve => {
+      timer = setTimeout(resolve, STOP_MS / 4)
+    })
+    try {
+      await Promise.race([close(), late])
+    } catch (error) {
+      log.error('close-failed', { error })
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}

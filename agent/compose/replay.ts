@@ -1,0 +1,33 @@
+import type { GatewayConfig } from '../../config/gateway-config.ts'
+import { loadRules } from '../../config/rules.ts'
+import { slotStartMs } from '../../proto/slot.ts'
+import { parseReplay, type ReplayReport, replayReadings } from '../check/replay.ts'
+import { utcOffsetMinutes } from './zone.ts'
+
+/** Where the readings of a file come from, when no configuration tells. */
+export interface ReplayPlace {
+  readonly slotSeconds: number
+  /** IANA name, for days and tariff hours */
+  readonly timezone: string
+}
+
+/**
+ * Runs the checks over the text of a file of readings.
+ * @param place slot length and zone, or the whole configuration, whose meters give capacities, parents and limits
+ * @throws CodecError CODEC_SHAPE naming the line that is no reading
+ */
+export function replayFile(text: string, place: GatewayConfig | ReplayPlace): ReplayReport {
+  const { slotSeconds, timezone } = place
+  const { readings, given } = parseReplay(text, slotSeconds)
+  const firstSlot = readings.reduce((least, reading) => Math.min(least, reading.slot), readings[0]?.slot ?? 0)
+  return replayReadings(
+    readings,
+    {
+      rules: loadRules(),
+      slotSeconds,
+      utcOffsetMinutes: utcOffsetMinutes(timezone, slotStartMs(firstSlot, slotSeconds)),
+      ...('meters' in place ? { meters: place.meters } : {})
+    },
+    given
+  )
+}
