@@ -68,6 +68,8 @@ export class SimulatedBus {
 
   /** Pulls the adapter out, or puts it back. */
   async setPlugged(plugged: boolean): Promise<void> {
+    // what is on the wires while the adapter is out reaches nobody
+    this.#line.stop()
     if (plugged) this.#pty.plug()
     else await this.#pty.unplug()
   }
