@@ -6,19 +6,13 @@ import {
   isRangeException
 } from '../../proto/modbus/exception.ts'
 import type { ReadFunction } from '../../proto/modbus/function-code.ts'
-import {
-  chooseByLength,
-  planReads,
-  type ReadLimits,
-  type RegisterSpan,
-  serialCosts
-} from '../../proto/modbus/read-plan.ts'
+import type { RegisterSpan } from '../../proto/modbus/read-plan.ts'
 import { RegisterImage } from '../../proto/modbus/register-image.ts'
 import { formatRange } from '../../proto/modbus/request.ts'
-import { splitBlock, type VisitBlock, varyBlock } from './modbus-block.ts'
+import { type AgendaInput, VisitAgenda } from './modbus-agenda.ts'
+import { splitBlock, type VisitBlock } from './modbus-block.ts'
 import type { ModbusClient, RangeAnswer } from './modbus-client.ts'
-import type { Cut, UnitMemory } from './modbus-memory.ts'
-import type { UnitTrust } from './modbus-trust.ts'
+import type { Cut } from './modbus-memory.ts'
 
 /** A meter at work (05, 06) is asked again this often, after this pause. */
 const BUSY_TRIES = 3
@@ -28,15 +22,11 @@ const BLOCK_TRIES = 2
 /** So many requests in a row without answer end the visit. */
 const FAILURES_IN_ROW = 2
 
-export interface VisitInput {
+export interface VisitInput extends AgendaInput {
   readonly client: ModbusClient
-  readonly memory: UnitMemory
-  readonly trust: UnitTrust
   readonly clock: Clock
   readonly log: Log
   readonly unit: number
-  readonly baud: number
-  readonly limits: Pick<ReadLimits, 'maxRegisters' | 'holes'>
   readonly turnaroundMaxMs: number
   /** ask also for what was refused before */
   readonly insist: boolean
@@ -70,13 +60,14 @@ export class ModbusVisit {
   readonly #frames: Uint8Array[] = []
   readonly #arrivals = new Map<number, number>()
   readonly #trials = new Map<VisitBlock, Trial>()
-  #pending: VisitBlock[] = []
+  readonly #agenda: VisitAgenda
   #exchanges = 0
   #failuresInRow = 0
 
   constructor(input: VisitInput, spans: readonly RegisterSpan[]) {
     this.#input = input
     this.#spans = spans
+    this.#agenda = new VisitAgenda(input, spans)
   }
 
   /** Rejects only when the signal aborts. */
@@ -88,10 +79,10 @@ export class ModbusVisit {
       if (insist || !memory.isAbsent(span, nowMs)) wants.push(index)
       else this.#fault('refused', span, 'refused before; asked again once a week', '02')
     })
-    this.#pending = this.#plan(wants)
+    this.#agenda.plan(wants)
     const wasNew = memory.isNew
-    while (this.#pending.length > 0) {
-      const block = this.#next() ?? (await this.#waitForNext())
+    while (this.#agenda.pending.length > 0) {
+      const block = await this.#nextBlock()
       if (!block) {
         this.#failAll('garbage', 'not asked again: a late answer could pass for this one')
         break
@@ -99,65 +90,21 @@ export class ModbusVisit {
       const answer = await this.#ask(block)
       this.#take(block, answer)
       // the plan was made with a guess; the meter has said how fast it is
-      if (wasNew && this.#exchanges === 1 && answer.kind === 'registers')
-        this.#pending = this.#plan(this.#pending.flatMap(other => other.wants))
+      if (wasNew && this.#exchanges === 1 && answer.kind === 'registers') this.#agenda.planAgain()
     }
     return { image: this.#image, faults: this.#faults, frames: this.#frames, arrivals: this.#arrivals }
   }
 
-  #plan(wants: readonly number[]): VisitBlock[] {
-    const { baud, memory } = this.#input
-    const spans = wants.map(index => this.#spans[index] as RegisterSpan)
-    return planReads(spans, serialCosts(baud, memory.turnaroundMs), this.#limits()).map(block => ({
-      ...block,
-      wants: block.wants.map(index => wants[index] as number),
-      tries: 0,
-      varied: undefined
-    }))
-  }
-
-  #limits(): ReadLimits {
-    return { ...this.#input.limits, cuts: this.#input.memory.cuts }
-  }
-
-  /** The next request: one whose answer cannot be confused; after a lost answer that makes it the canary. */
-  #next(): VisitBlock | undefined {
-    const { clock, memory, trust, probing } = this.#input
-    const nowMs = clock.monotonicMs()
-    const isFree = (span: RegisterSpan) => trust.isFree(span, nowMs)
-    if (probing && this.#exchanges === 0) {
-      const shortest = this.#pending.reduce((a, b) => (b.count < a.count ? b : a))
-      if (isFree(shortest)) return this.#remove(shortest)
-    }
-    const index = chooseByLength(this.#pending, isFree)
-    if (index >= 0) return this.#remove(this.#pending[index] as VisitBlock)
-    for (const block of this.#pending) {
-      const tried = memory.isRigid ? { ...block, fixed: true } : block
-      const parts = varyBlock(tried, this.#spans, this.#limits(), isFree)
-      if (!parts) continue
-      this.#remove(block)
-      this.#pending.push(...parts.slice(1))
-      return parts[0]
-    }
-    // whatever is owed with this length can only be the answer to this range
-    const same = this.#pending.find(block => trust.isSameRange(block, nowMs))
-    return same && this.#remove(same)
-  }
-
   /** A meter that refuses longer ranges leaves no other way to tell its answers apart than time. */
-  async #waitForNext(): Promise<VisitBlock | undefined> {
-    const { clock, trust, signal } = this.#input
-    const nowMs = clock.monotonicMs()
-    const waits = this.#pending.flatMap(block => trust.freeInMs(block, nowMs) ?? [])
-    if (waits.length === 0) return undefined
+  async #nextBlock(): Promise<VisitBlock | undefined> {
+    const { clock, signal, probing } = this.#input
+    const block = this.#agenda.next(clock.monotonicMs(), probing && this.#exchanges === 0)
+    if (block) return block
+    const waitMs = this.#agenda.freeInMs(clock.monotonicMs())
+    if (waitMs === undefined) return undefined
     this.#input.count('guardWait')
-    await clock.wait(Math.ceil(Math.min(...waits)), signal)
-    return this.#next()
-  }
-
-  #remove(block: VisitBlock): VisitBlock {
-    this.#pending = this.#pending.filter(other => other !== block)
-    return block
+    await clock.wait(Math.ceil(waitMs), signal)
+    return this.#agenda.next(clock.monotonicMs(), false)
   }
 
   async #ask(block: VisitBlock): Promise<RangeAnswer> {
@@ -191,12 +138,12 @@ export class ModbusVisit {
         break
       case 'skipped': {
         const next = new Date(answer.nextTryAtMs).toISOString()
-        this.#pending.push(block)
+        this.#agenda.add(block)
         this.#failAll('skipped', `left out after repeated silence; next try ${next}`)
         break
       }
       case 'busDown':
-        this.#pending.push(block)
+        this.#agenda.add(block)
         this.#failAll('busDown', answer.detail)
     }
   }
@@ -208,7 +155,7 @@ export class ModbusVisit {
     if (reply.afterTimeout && !trust.shaken && block.tries < BLOCK_TRIES) {
       this.#input.count('canary')
       trust.noteServed(block, nowMs, true)
-      this.#pending.push({ ...(block.varied ?? block), tries: block.tries + 1 })
+      this.#agenda.add({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
     if (trust.shaken) this.#input.count('canary')
@@ -238,7 +185,7 @@ export class ModbusVisit {
     const again = { ...(block.varied ?? block), tries: block.tries + 1 }
     const isDead = answer.kind === 'silent' && this.#exchanges === 1
     const isOver = isDead || this.#failuresInRow >= FAILURES_IN_ROW
-    if (isOver || again.tries < BLOCK_TRIES) this.#pending.push(again)
+    if (isOver || again.tries < BLOCK_TRIES) this.#agenda.add(again)
     else this.#fault(answer.kind, block, detail)
     if (isOver) this.#failAll(answer.kind, detail)
   }
@@ -253,11 +200,11 @@ export class ModbusVisit {
     if (block.varied && isRangeException(code)) {
       // the padding may be what is refused: ask for the range itself
       if (!doubtful) memory.learnRigid()
-      this.#pending.push({ ...block.varied, tries: block.tries, fixed: true })
+      this.#agenda.add({ ...block.varied, tries: block.tries, fixed: true })
       return
     }
     if (doubtful && block.tries + 1 < BLOCK_TRIES) {
-      this.#pending.push({ ...(block.varied ?? block), tries: block.tries + 1 })
+      this.#agenda.add({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
     const halves = isRangeException(code) ? splitBlock(block, this.#spans) : undefined
@@ -265,7 +212,7 @@ export class ModbusVisit {
       const cut = { function: block.function, address: halves[1].address }
       const started: Trial = { cut, open: halves.length }
       if (!doubtful) for (const half of halves) this.#trials.set(half, started)
-      this.#pending.push(...halves)
+      this.#agenda.add(...halves)
       return
     }
     this.#refused(block, code)
@@ -277,11 +224,8 @@ export class ModbusVisit {
 
   /** The meter does not know the function: nothing else has to be asked with it. */
   #refuseTable(table: ReadFunction): void {
-    const others = this.#pending.filter(block => block.function === table)
-    for (const block of others) {
-      this.#remove(block)
-      this.#refused(block, 1)
-    }
+    const others = this.#agenda.pending.filter(block => block.function === table)
+    for (const block of others) this.#refused(this.#agenda.take(block), 1)
   }
 
   #refused(block: VisitBlock, code: number): void {
@@ -296,8 +240,7 @@ export class ModbusVisit {
   }
 
   #failAll(kind: ReadFault['kind'], detail: string): void {
-    for (const block of this.#pending) this.#fault(kind, block, detail)
-    this.#pending = []
+    for (const block of this.#agenda.takeAll()) this.#fault(kind, block, detail)
   }
 
   #fault(kind: ReadFault['kind'], span: RegisterSpan, detail: string, code?: string): void {

@@ -132,6 +132,31 @@ function blockOf(spans: readonly RegisterSpan[], wants: readonly number[]): Read
   return { function: first.function, address: first.address, count: end - first.address, wants }
 }
 
+/** Turnarounds a meter may turn out to have, in milliseconds. */
+const LIKELY_TURNAROUNDS_MS = [5, 10, 20, 40, 80]
+
+/**
+ * The block to begin with while the meter's turnaround is unknown: the one that most of the plans for likely turnarounds agree
+ * on, the shortest among equals. The rest is planned once its answer has been timed.
+ */
+export function planFirstBlock(
+  wants: readonly RegisterSpan[],
+  baud: number,
+  limits: ReadLimits = NO_LIMITS
+): ReadBlock | undefined {
+  const votes = new Map<string, { readonly block: ReadBlock; votes: number }>()
+  for (const turnaroundMs of LIKELY_TURNAROUNDS_MS) {
+    for (const block of planReads(wants, serialCosts(baud, turnaroundMs), limits)) {
+      const key = `${block.function}:${block.address}:${block.count}`
+      const entry = votes.get(key) ?? { block, votes: 0 }
+      entry.votes++
+      votes.set(key, entry)
+    }
+  }
+  const ranked = [...votes.values()].sort((a, b) => b.votes - a.votes || a.block.count - b.block.count)
+  return ranked[0]?.block
+}
+
 /**
  * The block to ask for next. An RTU answer names no address, so one that comes twice, or late, must have the wrong length for
  * the request on the line: of the blocks whose (function, count) is free, one whose length is most frequent among those left,

@@ -226,7 +226,7 @@ t.test('a meter is read in one or two requests, with raw octets and the time of 
   t.match(byKey.get('reg:0x0048:2'), { item: null, value: 0x449a51ec, raw: '449a51ec', origin: '0x0048:2' })
   t.match(byKey.get('reg:4:0x0000:4'), { value: null, raw: /^43666.*/, text: /^43666/ })
   t.match(answer.faults, [{ kind: 'value', asked: 'reg:0x48' }])
-  t.equal(answer.readAtMs, bus.nowMs)
+  t.equal(answer.readAtMs, bus.nowMs - 43, 'the energy came with the first of two answers')
   t.equal(answer.frames.length, 2)
   t.match(await readerOn(bus).readProfile(point(7, undefined, []), 0, 1, SLOT), {
     status: 'unsupported',

@@ -18,6 +18,7 @@ import {
   chooseByLength,
   NO_LIMITS,
   planCost,
+  planFirstBlock,
   planReads,
   type ReadCosts,
   type ReadLimits,
@@ -475,6 +476,10 @@ t.test('tables, overlaps and spans beyond a limit', async t => {
     planReads([span(0, 4), span(4, 1), span(5, 2)], costs, narrow).map(block => block.count),
     [4, 3]
   )
+  // near 0 and 200 every likely turnaround gives the same two blocks, in between they differ
+  const spread = [span(0, 2), span(2, 2), span(30, 2), span(60, 2), span(200, 4)]
+  t.match(planFirstBlock(spread, 9600), { address: 200, count: 4, wants: [4] })
+  t.equal(planFirstBlock([], 9600), undefined)
   const left = [span(0, 2), span(10, 2), span(20, 2), span(30, 4), span(40, 1)]
   const order: number[] = []
   while (left.length > 0) {
