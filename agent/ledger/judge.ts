@@ -8,11 +8,11 @@ import { decodeBatch } from '../../proto/wire/batch.ts'
 import { decodeHeader } from '../../proto/wire/header.ts'
 import type { ReceiptStatus } from '../../proto/wire/receipt.ts'
 import { decodeSigned } from '../../proto/wire/signed.ts'
-import { anchorHash, headerHash, sealedHash } from '../../proto/wire/suite.ts'
+import { anchorHash, headerHash, SUITES, sealedHash } from '../../proto/wire/suite.ts'
 import type { LedgerGateway, LedgerStore } from '../ports.ts'
 import { BatchStash } from './batch-stash.ts'
 import { positionOf } from './chain-position.ts'
-import { answer, NO_EPOCH, type Verdict, type VerifiedAnchor, WAIT } from './verdict.ts'
+import { answer, NO_EPOCH, NO_HASH, type Verdict, type VerifiedAnchor, WAIT } from './verdict.ts'
 
 export interface JudgeOptions {
   readonly store: LedgerStore
@@ -52,7 +52,7 @@ export class Judge {
     if (position.kind !== 'next')
       return answer(position.kind === 'gap' ? 'gap' : 'malformed', anchor, position.detail)
     const batch = this.#stash.take(gateway, anchor.epoch, anchor.seq)
-    if (batch) return this.#complete(enrolled, anchor, batch)
+    if (batch && isAnchored(signed, batch)) return this.#complete(enrolled, anchor, batch)
     store.savePending(anchor)
     return WAIT
   }
@@ -74,6 +74,7 @@ export class Judge {
     const known = store.anchor(gateway, epoch, seq)
     if (known) {
       if (known.batch !== null) return answer('accepted', known, 'known')
+      if (!isAnchored(known.signed, octets)) return WAIT
       const refusal = this.#open(enrolled, known.signed, octets)
       return 'status' in refusal
         ? answer(refusal.status, known, refusal.detail)
@@ -84,6 +85,8 @@ export class Judge {
       this.#stash.put(gateway, epoch, seq, octets)
       return WAIT
     }
+    // anybody may have sent it: only what the anchor names is answered, the right one is still to come
+    if (!isAnchored(pending.signed, octets)) return WAIT
     const anchor = this.#readAnchor(enrolled, pending.signed)
     return 'kind' in anchor ? anchor : this.#complete(enrolled, anchor, octets)
   }
@@ -123,9 +126,8 @@ export class Judge {
       const { body } = decodeSigned(signed)
       const anchor = decodeAnchor(body)
       const { epoch, seq, prev, reason, suite } = anchor
-      if (!suites.includes(suite))
-        return answer('unknownSuite', undefined, `suite ${suite} is not taken here`)
-      const about = { anchorHash: anchorHash(body, suite), epoch }
+      const about = { anchorHash: suite in SUITES ? anchorHash(body, suite) : NO_HASH, epoch }
+      if (!suites.includes(suite)) return answer('unknownSuite', about, `suite ${suite} is not taken here`)
       if (anchor.gateway !== gateway) {
         store.saveEvidence(gateway, 'wrong-gateway', [signed])
         return answer('wrongGateway', about, `the anchor is of ${anchor.gateway}`)
@@ -143,7 +145,7 @@ export class Judge {
     }
   }
 
-  /** Both halves are here. */
+  /** Both halves are here, and the anchor names the batch octet for octet. */
   #complete(enrolled: LedgerGateway, anchor: VerifiedAnchor, batch: Uint8Array): Verdict {
     const { store } = this.#options
     const position = positionOf(store, anchor)
@@ -172,13 +174,6 @@ export class Judge {
     | { readonly status: ReceiptStatus; readonly lasting: boolean; readonly detail: string } {
     const { recipientKey } = this.#options
     try {
-      if (!isAnchored(signed, octets)) {
-        return {
-          status: 'malformed',
-          lasting: false,
-          detail: 'the batch is not the one that the anchor names'
-        }
-      }
       return openBatch(octets, signed, { recipientKey, gatewayKey: enrolled.signKey })
     } catch (error) {
       const detail = messageOf(error)

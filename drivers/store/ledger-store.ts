@@ -70,8 +70,8 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
   const insertPending =
     sql.prepare(`INSERT INTO pending (gateway, epoch, seq, anchor_hash, signed, batch) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (gateway, epoch, seq) DO UPDATE SET anchor_hash = excluded.anchor_hash, signed = excluded.signed, batch = excluded.batch`)
-  const trimPending = sql.prepare(`DELETE FROM pending WHERE gateway = ?1 AND rowid NOT IN
-    (SELECT rowid FROM pending WHERE gateway = ?1 ORDER BY rowid DESC LIMIT ${PENDING_PER_GATEWAY})`)
+  const trimPending = sql.prepare(`DELETE FROM pending WHERE gateway = ? AND rowid NOT IN
+    (SELECT rowid FROM pending WHERE gateway = ? ORDER BY rowid DESC LIMIT ${PENDING_PER_GATEWAY})`)
   const removePending = sql.prepare('DELETE FROM pending WHERE gateway = ? AND epoch = ? AND seq = ?')
   const gateway = sql.prepare<[string], GatewayRow>('SELECT * FROM gateway WHERE id = ?')
   // a frozen gateway stays frozen however often it is enrolled
@@ -82,8 +82,8 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
     'INSERT OR IGNORE INTO alarm (gateway, alarm_hash, signed) VALUES (?, ?, ?)'
   )
   const insertEvidence = sql.prepare(
-    `INSERT OR IGNORE INTO evidence (gateway, kind, digest, objects) SELECT ?1, ?2, ?3, ?4
-     WHERE (SELECT count(*) FROM evidence WHERE gateway = ?1) < ${EVIDENCE_PER_GATEWAY}`
+    `INSERT OR IGNORE INTO evidence (gateway, kind, digest, objects) SELECT ?, ?, ?, ?
+     WHERE (SELECT count(*) FROM evidence WHERE gateway = ?) < ${EVIDENCE_PER_GATEWAY}`
   )
 
   return {
@@ -111,7 +111,7 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
           anchor.signed,
           anchor.batch
         )
-        trimPending.run(anchor.gateway)
+        trimPending.run(anchor.gateway, anchor.gateway)
       }),
     accept: (anchor, readings) =>
       file.write('accept', () => {
@@ -130,7 +130,7 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
     saveEvidence: (id, kind, objects) =>
       file.write('saveEvidence', () => {
         const octets = frame(objects)
-        insertEvidence.run(id, kind, createHash('sha256').update(octets).digest(), octets)
+        insertEvidence.run(id, kind, createHash('sha256').update(octets).digest(), octets, id)
       }),
     counts: id =>
       file.read('counts', () => ({

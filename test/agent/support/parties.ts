@@ -12,6 +12,7 @@ export const gatewaySigner = createSigner(sm3(utf8('gateway')))
 export const ledgerSigner = createSigner(sm3(utf8('ledger')))
 export const strangerSigner = createSigner(sm3(utf8('stranger')))
 export const recipientKey = sm3(utf8('recipient'))
+export const strangerRecipientKey = sm3(utf8('another recipient'))
 const recipientPublic = sm2PublicKey(recipientKey)
 export const recipients = [{ kid: keyId(recipientPublic), publicKey: recipientPublic }]
 export const deviceSecret = sm3(utf8('device'))
