@@ -106,7 +106,7 @@ export class Dlt645Context {
 }
 
 /** The bus's name for a meter, the same in both editions. */
-export function meterKey(address: string): string {
+function meterKey(address: string): string {
   return `dlt645:${address}`
 }
 

@@ -44,6 +44,12 @@ const CONFIRMATIONS = 2
 const SILENT_TRIES = 2
 
 /**
+ * Names the requests go by on the bus: so many that it never learns from quick meters to be too short of patience for slow ones,
+ * so few that a search leaves little behind.
+ */
+const SCAN_KEYS = 64
+
+/**
  * Finds the meters of a bus by shrinking wildcards over the tree of addresses: AA in the high pairs means any, so that the low pair
  * is fixed first. Several meters answering at once garble each other; then the next pair is tried, 00 to 99.
  */
@@ -136,7 +142,7 @@ class Search {
     this.#asked++
     onProgress?.({ pattern, asked: this.#asked })
     const session = new Dlt645Session(this.#bus, this.#host.clock, {
-      meterKey: `dlt645-scan:${pattern}`,
+      meterKey: `dlt645-scan:${this.#asked % SCAN_KEYS}`,
       priority: priority ?? 'scan',
       ...(signal && { signal }),
       line,

@@ -1,4 +1,4 @@
-import { fromLocalSeconds, type LocalTime, localSeconds } from '../../proto/dlt645/local-time.ts'
+import { type LocalTime, localSeconds } from '../../proto/dlt645/local-time.ts'
 
 /** Turns a meter's date and time, which name no zone, into unix time and back. */
 export interface MeterZone {
@@ -43,9 +43,4 @@ export function createMeterZone(timeZone: string): MeterZone {
       return asUtcMs - offsetSeconds(first) * 1000
     }
   }
-}
-
-/** The same time some minutes later. */
-export function addMinutes(time: LocalTime, minutes: number): LocalTime {
-  return fromLocalSeconds(localSeconds(time) + minutes * 60)
 }

@@ -3,7 +3,7 @@ import { isWattproofError } from '../errors.ts'
 import { addressKind, decodeAddress, type Edition } from './address.ts'
 import { printHigh } from './bcd.ts'
 import { CONTROL, editionOfControl, errorBits, functionName } from './control-code.ts'
-import { createItemTable, findDataItem, type ItemTable } from './data-items.ts'
+import { createItemTable, type ItemTable } from './data-items.ts'
 import { explainAnswer, explainRequest } from './explain-data.ts'
 import { type Dlt645Frame, decodeFrame, scanFrame } from './frame.ts'
 
@@ -82,11 +82,13 @@ function explainData(
 ): Record<string, unknown> {
   if (!fromMeter) return explainRequest(frame, edition, table)
   if ((frame.control & CONTROL.abnormal) === 0) return explainAnswer(frame, edition, table)
-  const word = printHigh(frame.data.subarray(0, 2))
-  return {
-    errorWord: word,
-    errorBits: errorBits(Number.parseInt(word || '0', 16), Math.min(2, frame.data.length))
-  }
+  // Two octets only where the supplement has them: security authentication and relay control.
+  const code = frame.control & CONTROL.function
+  const size = edition === '2007' && (code === 0x03 || code === 0x1c) ? 2 : 1
+  const octets = frame.data.subarray(0, size)
+  if (octets.length === 0) return { note: 'an error answer without an error word' }
+  const errorWord = printHigh(octets)
+  return { errorWord, errorBits: errorBits(Number.parseInt(errorWord, 16), octets.length) }
 }
 
 interface FoundFrame {
@@ -129,13 +131,4 @@ function whyNoFrame(octets: Uint8Array): string {
     }
   }
   return 'no frame: nowhere 68, six octets of address, 68'
-}
-
-/** Name of an identifier in both languages, for listings. */
-export function describeIdentifier(
-  di: Parameters<typeof findDataItem>[1],
-  table: ItemTable = STANDARD
-): { readonly en: string; readonly zh: string } | undefined {
-  const match = findDataItem(table, di)
-  return match && { en: match.en, zh: match.zh }
 }

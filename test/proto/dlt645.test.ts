@@ -12,6 +12,7 @@ import {
   parseAddress,
   WILDCARD_ADDRESS
 } from '../../proto/dlt645/address.ts'
+import { buildBroadcastFreeze } from '../../proto/dlt645/broadcast.ts'
 import { catalogueEntry, catalogueItemOf } from '../../proto/dlt645/catalogue.ts'
 import { assertReadOnlyDlt645, errorBits, functionName } from '../../proto/dlt645/control-code.ts'
 import { parseDataIdentifier } from '../../proto/dlt645/data-identifier.ts'
@@ -204,6 +205,11 @@ t.test('only reads can leave', async t => {
   t.throws(() => assertReadOnlyDlt645(frame(8, 6), { broadcastTime: true }), 'time to one meter is a write')
   assertReadOnlyDlt645(frame(0x16, 4), { freeze: true })
   t.throws(() => assertReadOnlyDlt645(frame(0x14, 16), { freeze: true, broadcastTime: true }))
+  const freeze = buildBroadcastFreeze({ minute: 0, hour: 0 })
+  t.throws(() => assertReadOnlyDlt645(freeze.octets), { code: 'CODEC_FORBIDDEN_CONTROL' })
+  t.equal(explainDlt645(freeze.octets)['freeze'], 'every day at 00:00')
+  t.equal(explainDlt645(buildBroadcastFreeze().octets)['freeze'], 'now')
+  t.equal(freeze.match(freeze.octets).kind, 'more', 'nobody answers')
   const read = frame(0x11, 4)
   for (const bad of [
     concatBytes(read, read),
