@@ -2,6 +2,7 @@ import t from 'tap'
 import type { LearnedStore, MeterPoint, ReadOptions } from '../../agent/ports.ts'
 import type { Bus, BusOutcome, ExchangeOptions } from '../../drivers/bus/bus.ts'
 import { createModbusReader, type ModbusReader } from '../../drivers/meters/modbus.ts'
+import { checkProfilesLive } from '../../drivers/meters/modbus-check.ts'
 import { loadProfile } from '../../drivers/meters/modbus-profiles.ts'
 import type { ReadRequest } from '../../proto/bus-reply.ts'
 import { concatBytes, toHex } from '../../proto/bytes.ts'
@@ -360,6 +361,41 @@ t.test('after a lost answer a canary of another length comes first', async t => 
   t.ok((reader.counters()['canary'] ?? 0) >= 1)
   const lengths = bus.requests.map(request => request.split(':')[2])
   t.not(lengths[2], lengths[1], `another length after the loss: ${bus.requests.join(' ')}`)
+})
+
+t.test('a live meter says which profile and which order it speaks', async t => {
+  const live = { 'voltage-a': 23041, frequency: 50020, 'power-factor-total': 9800 }
+  const names = ['chint-dtsu666-a', 'chint-dtsu666-b', 'chint-dtsu666-c', 'chint-ddsu666']
+  const good = slaveOf('chint-dtsu666-c', live, { 45: 7, 46: 3 })
+  // a meter knows only its own registers
+  const isKnown = (from: number, end: number) => end <= 0x35 || (from >= 0x2000 && end <= 0x2060)
+  const bus = new FakeBus({ ...good, refuse: (_, __, from, count) => (isKnown(from, from + count) ? 0 : 2) })
+  const technician: ReadOptions = { priority: 'technician' }
+  const check = await checkProfilesLive(readerOn(bus), 7, names.map(loadProfile), technician)
+  t.match(check.verdicts[0], { profile: 'chint-dtsu666-c', holds: true, fits: 'ABCD' })
+  t.match(check.verdicts[0]?.why, /voltage-a 230.41 V/)
+  t.equal(check.verdicts.filter(verdict => verdict.holds).length, 1)
+  t.ok(check.faults.length > 0 && check.faults.every(fault => fault.kind === 'refused'))
+})
+
+t.test('a meter that refuses longer ranges is given time instead', async t => {
+  const wanted = new Set(['3:0:2', '3:100:2', '3:200:2'])
+  const slave: Slave = {
+    word: (_, __, address) => address,
+    refuse: (_, table, address, count) => (wanted.has(`${table}:${address}:${count}`) ? 0 : 2)
+  }
+  const learned = createStore()
+  const bus = new FakeBus(slave)
+  const meter = point(1, undefined, [], ['reg:0x0:2', 'reg:0x64:2', 'reg:0xC8:2'])
+  const first = await readerOn(bus, learned).readMeter(meter, SLOT)
+  t.equal(first.values.length, 3)
+  t.match([...learned.facts.values()], [/"rigid":true/])
+  const before = bus.exchanges
+  const reader = readerOn(bus, learned)
+  const second = await reader.readMeter(meter, SLOT)
+  t.equal(second.values.length, 3)
+  t.equal(bus.exchanges - before, 3)
+  t.same(reader.counters(), { guardWait: 2 })
 })
 
 t.test(
