@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { DeliverLoop, type DeliverOptions, type DeliverTrouble } from '../../../agent/deliver/deliver-loop.ts'
 import { stateDocument } from '../../../agent/deliver/state-document.ts'
@@ -17,6 +16,7 @@ import { fromUtf8 } from '../../../proto/bytes.ts'
 import { signAlarm, signReceipt, signRequest } from '../../../proto/envelope/signed-objects.ts'
 import { isGap } from '../../../proto/reading.ts'
 import { RECEIPT_STATUS, type ReceiptStatus } from '../../../proto/wire/receipt.ts'
+import { compileOnce } from '../support/compile.ts'
 import { CHILD_FIRST_SLOT, CHILD_METERS } from '../support/gateway-child.ts'
 import {
   GATEWAY,
@@ -410,7 +410,7 @@ t.test('a gateway that is killed at any step loses nothing, doubles nothing, for
   await startLedger()
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
 
-  const child = fileURLToPath(new URL('../support/gateway-child.ts', import.meta.url))
+  const child = compileOnce('test/agent/support/gateway-child.ts', 'gateway-child')
   const run = (slots: number, point: string, hit: number): Promise<string> =>
     new Promise((resolve, reject) => {
       const started = spawn(
@@ -424,7 +424,7 @@ t.test('a gateway that is killed at any step loses nothing, doubles nothing, for
           point,
           String(hit)
         ],
-        { stdio: ['ignore', 'inherit', 'inherit'] }
+        { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, NODE_OPTIONS: '' } }
       )
       started.on('error', reject)
       started.on('exit', (code, signal) => resolve(signal ?? String(code)))
