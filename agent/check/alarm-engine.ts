@@ -80,7 +80,8 @@ const DEADLINE_HOURS = { general: 2, serious: 8 } as const
 
 export class AlarmEngine {
   readonly #book: RuleBook
-  readonly #entries = new Map<string, Entry>()
+  /** by subject, then by rule */
+  readonly #entries = new Map<string, Map<string, Entry>>()
 
   constructor(book: RuleBook) {
     this.#book = book
@@ -96,27 +97,33 @@ export class AlarmEngine {
     place: AlarmPlace,
     hiddenBy: readonly string[] = []
   ): AlarmEvent[] {
-    const events: AlarmEvent[] = []
     const id = subjectId(subject)
+    const entries = this.#entries.get(id)
+    const spoken = findings.filter(
+      finding => finding.verdict === 'violated' || (finding.verdict === 'holds' && entries?.has(finding.rule))
+    )
+    if (spoken.length === 0) return []
     // causes first, so that what they explain is hidden in the same slot
-    const ordered = [...findings].sort((a, b) => this.#depth(a.rule) - this.#depth(b.rule))
-    for (const finding of ordered) {
+    if (spoken.length > 1) spoken.sort((a, b) => this.#depth(a.rule) - this.#depth(b.rule))
+    const events: AlarmEvent[] = []
+    for (const finding of spoken) {
       const rule = this.#book.rules.get(finding.rule)
-      if (!rule?.alarm || finding.verdict === 'no-evidence') continue
-      const key = `${id}/${rule.id}`
-      const known = this.#entries.get(key)
-      if (!known && finding.verdict === 'holds') continue
-      const entry = known ?? newEntry()
-      this.#entries.set(key, entry)
-      entry.hidden = rule.hiddenBy.some(other => hiddenBy.includes(other) || this.#stands(`${id}/${other}`))
-      events.push(...this.#turn(key, entry, rule, subject, finding, place))
+      if (!rule?.alarm) continue
+      const own = this.#entries.get(id) ?? new Map<string, Entry>()
+      this.#entries.set(id, own)
+      const entry = own.get(rule.id) ?? newEntry()
+      own.set(rule.id, entry)
+      entry.hidden = rule.hiddenBy.some(
+        other => hiddenBy.includes(other) || own.get(other)?.raisedSlot != null
+      )
+      events.push(...this.#turn(`${id}/${rule.id}`, entry, rule, subject, finding, place))
       if (
         entry.raisedSlot === null &&
         entry.bits === 0 &&
         entry.shelvedUntil === null &&
         entry.raises.length === 0
       )
-        this.#entries.delete(key)
+        own.delete(rule.id)
     }
     return events
   }
@@ -181,10 +188,6 @@ export class AlarmEngine {
     return [event]
   }
 
-  #stands(key: string): boolean {
-    return this.#entries.get(key)?.raisedSlot != null
-  }
-
   #depth(rule: string, seen = 0): number {
     const causes = this.#book.rules.get(rule)?.hiddenBy ?? []
     return seen > 4 || causes.length === 0
@@ -192,27 +195,29 @@ export class AlarmEngine {
       : 1 + Math.max(...causes.map(cause => this.#depth(cause, seen + 1)))
   }
 
+  #entry(key: string): Entry | undefined {
+    const cut = key.lastIndexOf('/')
+    return this.#entries.get(key.slice(0, cut))?.get(key.slice(cut + 1))
+  }
+
   /** Whether the alarm stands. */
   isRaised(subject: AlarmSubject, rule: string): boolean {
-    return this.#stands(`${subjectId(subject)}/${rule}`)
+    return this.#entries.get(subjectId(subject))?.get(rule)?.raisedSlot != null
   }
 
   /** Alarms that stand. */
   raised(): AlarmStatus[] {
-    return [...this.#entries]
-      .filter(([, entry]) => entry.raisedSlot !== null)
-      .map(([key, { raisedAt, acknowledgedAt, shelvedUntil, locked }]) => ({
-        key,
-        raisedAt,
-        acknowledgedAt,
-        shelvedUntil,
-        locked
-      }))
+    const out: AlarmStatus[] = []
+    for (const [id, entries] of this.#entries)
+      for (const [rule, { raisedSlot, raisedAt, acknowledgedAt, shelvedUntil, locked }] of entries)
+        if (raisedSlot !== null)
+          out.push({ key: `${id}/${rule}`, raisedAt, acknowledgedAt, shelvedUntil, locked })
+    return out
   }
 
   /** Notes that someone has seen the alarm; it stays raised. @returns false when it does not stand */
   acknowledge(key: string, atS: number): boolean {
-    const entry = this.#entries.get(key)
+    const entry = this.#entry(key)
     if (entry?.raisedSlot == null) return false
     entry.acknowledgedAt = atS
     return true
@@ -220,14 +225,18 @@ export class AlarmEngine {
 
   /** Keeps the alarm from being raised (again) until then; one that stands still clears by itself. */
   shelve(key: string, untilS: number): void {
-    const entry = this.#entries.get(key) ?? newEntry()
+    const cut = key.lastIndexOf('/')
+    const id = key.slice(0, cut)
+    const entries = this.#entries.get(id) ?? new Map<string, Entry>()
+    const entry = entries.get(key.slice(cut + 1)) ?? newEntry()
     entry.shelvedUntil = untilS
-    this.#entries.set(key, entry)
+    entries.set(key.slice(cut + 1), entry)
+    this.#entries.set(id, entries)
   }
 
   /** State as text for {@link load}. */
   save(): string {
-    return JSON.stringify([1, [...this.#entries]])
+    return JSON.stringify([1, [...this.#entries].map(([id, entries]) => [id, [...entries]])])
   }
 
   /** Takes up a saved state; one that is damaged is left: standing alarms are raised again by their findings. */
@@ -236,8 +245,8 @@ export class AlarmEngine {
     try {
       const parsed: unknown = JSON.parse(text)
       if (!Array.isArray(parsed) || parsed[0] !== 1) return
-      for (const [key, entry] of parsed[1] as [string, Entry][])
-        this.#entries.set(key, { ...newEntry(), ...entry })
+      for (const [id, entries] of parsed[1] as [string, [string, Entry][]][])
+        this.#entries.set(id, new Map(entries.map(([rule, entry]) => [rule, { ...newEntry(), ...entry }])))
     } catch {
       this.#entries.clear()
     }

@@ -6,7 +6,7 @@ import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
 import { BANDS, newestResidual, type Peers, type Residual, weeklyLogs } from './pattern-days.ts'
 import { judgePattern } from './pattern-judge.ts'
-import { limitsOf, type MeterLimits, type RuleBook } from './rule-book.ts'
+import { type MeterLimits, type RuleBook, sharedLimits } from './rule-book.ts'
 import { median } from './statistics.ts'
 import { dayOf } from './sum-check.ts'
 
@@ -30,6 +30,7 @@ export class Areas {
   readonly #meters: readonly MeterPoint[]
   readonly #limits = new Map<string, MeterLimits>()
   readonly #areas: Area[] = []
+  readonly #parents: ReadonlySet<string>
   readonly #time: { readonly slotSeconds: number; readonly utcOffsetMinutes: number }
   readonly #energy = new Map<string, SlotEnergy>()
   readonly #balance = new Map<string, Finding>()
@@ -48,7 +49,8 @@ export class Areas {
   ) {
     this.#meters = meters
     this.#time = time
-    for (const meter of meters) this.#limits.set(meter.id, limitsOf(rules, meter.rules))
+    this.#parents = new Set(meters.map(meter => meter.parent ?? ''))
+    for (const meter of meters) this.#limits.set(meter.id, sharedLimits(rules, meter.rules))
     for (const parent of meters) {
       const children = meters.filter(meter => meter.parent === parent.id && meter.id !== parent.id)
       const limits = this.#limits.get(parent.id)
@@ -108,10 +110,15 @@ export class Areas {
       if (this.#toPool.length === 0) this.#sumUp()
       return
     }
+    const peers = this.#toJudge.length > 0 ? this.#peers() : undefined
     for (const id of this.#toJudge.splice(0, JUDGE_A_SLOT)) {
-      const pattern = historyOf(id)?.pattern
       const limits = this.#limits.get(id)
-      if (pattern && limits) judgePattern(pattern, limits, this.#peers())
+      const history = historyOf(id)
+      if (history && limits)
+        judgePattern(history.pattern, limits, peers, {
+          exports: history.exports,
+          parent: this.#parents.has(id)
+        })
     }
   }
 

@@ -86,32 +86,61 @@ export function judgeBalance(
     return { coefficients, verdicts, loss, rows: rows.length }
   }
   // the others show what a right child looks like here: 1 plus the losses
-  for (const c of sure) {
-    const others = sure.filter(other => other.index !== c.index).map(other => other.value)
-    const right = others.length >= 2 ? Math.min(1.15, Math.max(0.95, median(others))) : 1.03
-    const off = c.value / right
-    const error = c.error / right
-    if (Math.abs(Math.log(off)) < 0.25 || Math.abs(off - 1) < sigmas * error) continue
+  const suspects = sure
+    .map(c => {
+      const others = sure.filter(other => other.index !== c.index).map(other => other.value)
+      const right = others.length >= 2 ? Math.min(1.15, Math.max(0.95, median(others))) : 1.03
+      return { c, off: c.value / right, error: c.error / right }
+    })
+    .filter(({ off, error }) => Math.abs(Math.log(off)) > 0.25 && Math.abs(off - 1) > sigmas * error)
+    .sort((a, b) => Math.abs(b.off - 1) / b.error - Math.abs(a.off - 1) / a.error)
+  let now = rows
+  let rest = plainResidual(now)
+  for (const { c, off } of suspects) {
     const ratio = ratios[c.index]
-    if (!ratio) continue
-    const named = snapFactor(1 / off, Math.min(0.08, Math.max(0.04, (2 * error) / off)), ratio.ct, ratio.pt)
+    const named = ratio ? snapFactor(1 / off, 0.05, ratio.ct, ratio.pt) : undefined
     if (!named) continue
-    const corrected = rows.map(row => ({
+    const corrected = now.map(row => ({
       parent: row.parent,
       children: row.children.map((x, n) => (n === c.index ? x / named.value : x))
     }))
-    const lossAfter = lossOf(corrected)
-    const closes = lossAfter > -0.03 && lossAfter < 0.12
+    // the proof: with this one ratio mended the plain sum of the children explains the parent far better
+    const after = plainResidual(corrected)
+    if (after > 0.7 * rest) continue
     verdicts.push({
       who: c.index,
       factor: round(named.value, 6),
       coefficient: round(c.value),
       error: round(c.error),
-      lossAfter: round(lossAfter, 3),
-      certain: (closes || sure.length > verdicts.length + 2) && Math.abs(off - 1) > 1.6 * sigmas * error
+      lossAfter: round(lossOf(corrected), 3),
+      certain: after < 0.6 * rest
     })
+    now = corrected
+    rest = after
   }
   return { coefficients, verdicts, loss, rows: rows.length }
+}
+
+/** What is left of the parent when the plain sum of its children, its square (losses in the lines) and a constant explain it. */
+function plainResidual(rows: readonly BalanceRow[]): number {
+  const sums = rows.map(row => row.children.reduce((a, b) => a + b, 0))
+  const scale = Math.max(1e-9, ...sums.map(Math.abs))
+  const columns = (s: number) => [1, s / scale, (s / scale) ** 2]
+  const ata = new Float64Array(9)
+  const atb = new Float64Array(3)
+  rows.forEach((row, n) => {
+    const x = columns(sums[n] as number)
+    for (let a = 0; a < 3; a++) {
+      atb[a] = (atb[a] as number) + (x[a] as number) * row.parent
+      for (let b = 0; b < 3; b++)
+        ata[a * 3 + b] = (ata[a * 3 + b] as number) + (x[a] as number) * (x[b] as number)
+    }
+  })
+  const solved = solveNonNegative(ata, atb, 3)
+  return rows.reduce((sum, row, n) => {
+    const fitted = columns(sums[n] as number).reduce((acc, x, a) => acc + x * (solved[a] as number), 0)
+    return sum + (row.parent - fitted) ** 2
+  }, 0)
 }
 
 /** Regression with an intercept (what flows at no load), columns scaled to unit length. */
@@ -147,15 +176,22 @@ function regress(rows: readonly BalanceRow[], children: number): Coefficient[] {
   if (!factor) return []
   const x = solveNonNegative(ata, atb, m)
   let residual = 0
+  let lagged = 0
+  let last = 0
   for (const row of rows) {
     let fitted = 0
     for (let a = 0; a < m; a++) {
       const i = used[a] as number
       fitted += ((x[a] as number) * (i < children ? (row.children[i] as number) : 1)) / (scale[i] as number)
     }
-    residual += (row.parent - fitted) ** 2
+    const off = row.parent - fitted
+    residual += off * off
+    lagged += off * last
+    last = off
   }
-  const variance = residual / Math.max(1, rows.length - m)
+  // neighbouring hours err alike: fewer independent rows than there are
+  const alike = Math.max(0, Math.min(0.9, residual > 0 ? lagged / residual : 0))
+  const variance = ((residual / Math.max(1, rows.length - m)) * (1 + alike)) / (1 - alike)
   const inverse = inverseDiagonal(factor, m)
   const out: Coefficient[] = []
   for (let a = 0; a < m; a++) {

@@ -32,7 +32,13 @@ import {
   testVoltage
 } from './ratio-tests.ts'
 import { ratioVerdict } from './ratio-verdict.ts'
-import { largestIncrement, refineResolution, registerStep, registersOf } from './register-step.ts'
+import {
+  largestIncrement,
+  noteRegisters,
+  refineResolution,
+  registerStep,
+  registersOf
+} from './register-step.ts'
 import { checkDemand, checkRegisters, checkTariffSum } from './registers.ts'
 import { limitsOf, type MeterLimits, type RuleBook } from './rule-book.ts'
 import { checkSum, dayOf, noteSum } from './sum-check.ts'
@@ -169,7 +175,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
   if (step.kind === 'doubt' || (step.event === 'leap' && history.leaps > 1))
     history.doubt = { slot: reading.slot, moved: step.moved, registers: registersOf(c.values) }
   else if (step.kind !== 'none') {
-    history.registers = { ...history.registers, ...registersOf(c.values) }
+    noteRegisters(c.values, history.registers)
     history.lastSlot = reading.slot
     history.doubt = null
   } else history.lastSlot = Math.max(history.lastSlot, reading.slot)

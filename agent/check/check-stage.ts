@@ -8,7 +8,7 @@ import type { CheckOptions } from './context.ts'
 import type { Finding } from './finding.ts'
 import { holds, violated } from './finding.ts'
 import { decodeHistory, emptyHistory, encodeHistory, type MeterHistory } from './history.ts'
-import { limitsOf, type MeterLimits, type RuleBook } from './rule-book.ts'
+import { type MeterLimits, type RuleBook, sharedLimits } from './rule-book.ts'
 import { checkSuccess, type DayCount } from './success.ts'
 import { dayOf } from './sum-check.ts'
 
@@ -68,7 +68,7 @@ export class CheckStage {
     for (const meter of meters)
       this.#meters.set(meter.id, {
         meter,
-        limits: limitsOf(rules, meter.rules),
+        limits: sharedLimits(rules, meter.rules),
         history: decodeHistory(learned.get(meterKey(meter.id))),
         day: { expected: 0, first: 0, filled: 0 }
       })

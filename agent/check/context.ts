@@ -3,7 +3,7 @@ import { type Reading, SOURCE } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
 import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
-import { amps, apparentPower, ID, type ItemValues, itemValues, powerFactor, volts } from './item-values.ts'
+import { amps, apparentPower, ID, ItemValues, powerFactor, volts } from './item-values.ts'
 import type { RegisterStep } from './register-step.ts'
 import type { MeterLimits } from './rule-book.ts'
 
@@ -50,7 +50,7 @@ export function meterContext(
   slotHours: number,
   stepOf: (values: ItemValues, ctSecondary: number, direct: boolean) => RegisterStep
 ): MeterContext {
-  const values = itemValues(reading)
+  const values = new ItemValues(reading.values)
   const stamp = reading.ratio
   const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
   const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary

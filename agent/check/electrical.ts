@@ -176,13 +176,19 @@ export function checkFlatLine(c: MeterContext): Finding {
   )
 }
 
-/** Text of the moving digits of a reading; undefined where too few of them could move. */
-export function liveDigits(c: MeterContext): string | undefined {
-  const digits: number[] = []
-  for (const item of [...ID.voltage, ...ID.current, ID.power]) {
+const MOVING = [...ID.voltage, ...ID.current, ID.power]
+
+/** One number for the moving digits of a reading; undefined where too few of them could move. */
+export function liveDigits(c: MeterContext): number | undefined {
+  let hash = 0
+  let count = 0
+  let flowing = false
+  for (const item of MOVING) {
     const value = c.values.get(item)
-    if (value !== undefined && value !== 0) digits.push(value)
+    if (value === undefined || value === 0) continue
+    count++
+    if (item > 310 && item < 320) flowing = true
+    hash = (Math.imul(hash, 0x01000193) ^ value ^ item) >>> 0
   }
-  const flowing = ID.current.some(item => (c.values.get(item) ?? 0) !== 0)
-  return flowing && digits.length >= 3 ? digits.join(',') : undefined
+  return flowing && count >= 3 ? hash : undefined
 }

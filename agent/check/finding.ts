@@ -39,15 +39,42 @@ export function violated(
   return { rule, verdict: 'violated', level: 2, numbers, ...more }
 }
 
-export function holds(rule: string, numbers: Numbers = {}): Finding {
-  return { rule, verdict: 'holds', level: 0, numbers }
+const HOLDS = new Map<string, Finding>()
+const SILENT = new Map<string, Map<string, Finding>>()
+const NOTHING: Numbers = {}
+
+/** Most findings say that nothing is wrong: those without numbers are made once. */
+export function holds(rule: string, numbers: Numbers = NOTHING): Finding {
+  if (numbers !== NOTHING) return { rule, verdict: 'holds', level: 0, numbers }
+  const known = HOLDS.get(rule)
+  if (known) return known
+  const made: Finding = { rule, verdict: 'holds', level: 0, numbers }
+  HOLDS.set(rule, made)
+  return made
 }
 
+/** @param why one of a few fixed texts */
 export function noEvidence(rule: string, why: string): Finding {
-  return { rule, verdict: 'no-evidence', level: 0, numbers: { why } }
+  let reasons = SILENT.get(rule)
+  if (!reasons) {
+    reasons = new Map()
+    SILENT.set(rule, reasons)
+  }
+  const known = reasons.get(why)
+  if (known) return known
+  const made: Finding = { rule, verdict: 'no-evidence', level: 0, numbers: { why } }
+  reasons.set(why, made)
+  return made
 }
 
-/** Four significant digits: evidence is read by people and hashed, not computed with. */
+/** A few significant digits: evidence is read by people and hashed, not computed with. */
 export function round(value: number, digits = 4): number {
-  return Number.isFinite(value) ? Number(value.toPrecision(digits)) : 0
+  if (value === 0 || !Number.isFinite(value)) return 0
+  const places = digits - 1 - Math.floor(Math.log10(Math.abs(value)))
+  if (places <= 0) {
+    const unit = 10 ** -places
+    return Math.round(value / unit) * unit
+  }
+  const unit = 10 ** Math.min(places, 22)
+  return Math.round(value * unit) / unit
 }

@@ -21,9 +21,9 @@ export interface MeterHistory {
   power: number | null
   /** Meter clock minus ours at the last live reading, s */
   drift: number | null
-  /** Readings in a row whose moving digits did not move, and those digits. */
+  /** Readings in a row whose moving digits did not move, and a number made of those digits. */
   stillSlots: number
-  digits: string
+  digits: number
   /** Highest load that was no finding, decaying slowly; 0 before the first. */
   peak: number
   /** The export register has moved: there is generation. */
@@ -56,6 +56,8 @@ export interface RatioState {
   voltage: number[]
   /** highest phase current on the meter's side, newest last, at most 24 */
   amps: number[]
+  /** medians of the rings, and the spread of identity: worked out now and then */
+  middles: { identity: number; identitySpread: number; voltage: number; amps: number }
   /** sums for energy against power: e, p, ee, pp, ep, n (0.001 kWh) */
   energy: number[]
   /** slots by load over rated load, half-octave bins */
@@ -84,7 +86,7 @@ export function emptyHistory(): MeterHistory {
     power: null,
     drift: null,
     stillSlots: 0,
-    digits: '',
+    digits: -1,
     peak: 0,
     exports: false,
     backwardSlots: 0,
@@ -94,6 +96,7 @@ export function emptyHistory(): MeterHistory {
       identity: [],
       voltage: [],
       amps: [],
+      middles: { identity: 0, identitySpread: 0, voltage: 0, amps: 0 },
       energy: [0, 0, 0, 0, 0, 0],
       loads: [],
       phases: { n: 0, mean: [0, 0, 0], var: [0, 0, 0] },

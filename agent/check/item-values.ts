@@ -32,13 +32,27 @@ export const ID = {
   constantActive: 452
 } as const
 
-/** The values of one reading by item id; nulls left out. Raw integers at the catalogue's exponent. */
-export type ItemValues = ReadonlyMap<number, number>
+/** The values of one reading by item id; nulls are as good as absent. Raw integers at the catalogue's exponent. */
+export class ItemValues {
+  readonly #values: Reading['values']
 
-export function itemValues(reading: Reading): ItemValues {
-  const map = new Map<number, number>()
-  for (const [item, value] of reading.values) if (value !== null) map.set(item, value)
-  return map
+  constructor(values: Reading['values']) {
+    this.#values = values
+  }
+
+  /** Binary search: values are sorted by item, and a map of each reading would be mostly garbage. */
+  get(item: number): number | undefined {
+    let low = 0
+    let high = this.#values.length - 1
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      const entry = this.#values[middle] as Reading['values'][number]
+      if (entry[0] === item) return entry[1] ?? undefined
+      if (entry[0] < item) low = middle + 1
+      else high = middle - 1
+    }
+    return undefined
+  }
 }
 
 const scaled = (values: ItemValues, item: number, unit: number): number | undefined => {

@@ -1,6 +1,7 @@
 /** Load and power factor: overload, swing, power factor under the limit. Loads are primary here. */
 import type { MeterContext } from './context.ts'
 import { type Finding, judge, noEvidence, round } from './finding.ts'
+import { ID, kilo } from './item-values.ts'
 
 /** What a load is measured against: the rated capacity, else the highest load seen after a while; undefined before. */
 export function referenceKva(c: MeterContext): number | undefined {
@@ -49,7 +50,7 @@ export function checkSwing(
   const level = factor / c.limits.get('swing', 'factor')
   if (level > 1) {
     if (usualTop === undefined || usualLow === undefined) {
-      if (high < c.limits.get('swing', 'untaught') * reference)
+      if (!rising || high < c.limits.get('swing', 'untaught') * reference)
         return noEvidence('swing', 'pattern not yet known')
     } else if (rising ? load <= usualTop : load >= usualLow || before <= usualTop) {
       return { rule: 'swing', verdict: 'holds', level: 0, numbers: { ...numbers, usual: 'yes' } }
@@ -64,6 +65,9 @@ export function checkPowerFactor(c: MeterContext): Finding {
   const reference = referenceKva(c)
   if (pf === undefined || c.kva === undefined || reference === undefined)
     return noEvidence('power-factor', 'no power factor or reference')
+  // what is fed back turns the factor of the rest into nonsense
+  const feeding = (c.step.export ?? 0) > 0 || (kilo(c.values, ID.power) ?? 0) < 0
+  if (feeding) return noEvidence('power-factor', 'generation feeds back')
   if (c.kva < c.limits.get('power-factor', 'floor') * reference)
     return noEvidence('power-factor', 'load too low')
   const min = c.limits.get('power-factor', 'min')

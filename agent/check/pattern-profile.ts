@@ -14,6 +14,8 @@ export interface Profile {
   readonly count: Uint8Array
   /** Highest score the meter reached by itself, decaying. */
   record: number
+  /** slots in a row above the limit */
+  streak: number
   /** slots noted */
   seen: number
 }
@@ -24,6 +26,7 @@ export function emptyProfile(): Profile {
     spread: new Float32Array(BINS),
     count: new Uint8Array(BINS),
     record: 0,
+    streak: 0,
     seen: 0
   }
 }

@@ -16,12 +16,14 @@ export interface PatternState {
   days: DayFeatures[]
   /** the verdict of the last full day; it stands until the next */
   verdict: PatternVerdict | null
+  /** first day of the verdict that stands */
+  since: number | null
   /** set when a day was closed and not yet judged */
   unjudged: boolean
 }
 
 export function emptyPattern(): PatternState {
-  return { profile: emptyProfile(), open: openDay(-1), days: [], verdict: null, unjudged: false }
+  return { profile: emptyProfile(), open: openDay(-1), days: [], verdict: null, since: null, unjudged: false }
 }
 
 /** As text: about 2 KiB. */
@@ -40,13 +42,14 @@ export function encodePattern(state: PatternState): unknown {
     days.map(one => one.day - (days[0]?.day ?? 0)),
     days[0]?.day ?? 0,
     packNumbers(flat),
-    verdict
+    verdict,
+    state.since
   ]
 }
 
 /** @throws when the form is not that of {@link encodePattern} */
 export function decodePattern(form: unknown): PatternState {
-  const [level, spread, count, record, seen, open, offsets, first, flat, verdict] = form as [
+  const [level, spread, count, record, seen, open, offsets, first, flat, verdict, since] = form as [
     string,
     string,
     string,
@@ -56,7 +59,8 @@ export function decodePattern(form: unknown): PatternState {
     number[],
     number,
     string,
-    PatternVerdict | null
+    PatternVerdict | null,
+    number | null
   ]
   const numbers = unpackNumbers(flat)
   const counts = atob(count)
@@ -66,6 +70,7 @@ export function decodePattern(form: unknown): PatternState {
       spread: unpackNumbers(spread),
       count: Uint8Array.from(counts, char => char.charCodeAt(0)),
       record,
+      streak: 0,
       seen
     },
     open: { day: open[0], sum: open[1], slots: open[2], amps: open[3], ampSlots: open[4] },
@@ -74,6 +79,7 @@ export function decodePattern(form: unknown): PatternState {
       return { day: first + offset, bands: part.slice(0, BANDS), phases: part.slice(BANDS) }
     }),
     verdict,
+    since: since ?? null,
     unjudged: false
   }
 }

@@ -19,13 +19,17 @@ function binAt(c: MeterContext, options: CheckOptions): number {
   return binOf(seconds, isRestDay(dayOf(c.reading.slot, options)))
 }
 
-const TAUGHT_VISITS = 3
+const TAUGHT_VISITS = 4
+const TAUGHT_SLOTS = 672
+/** slots after which a high load is a new habit */
+const LASTING = 6
 
 /** The loads this meter shows around this time of week; undefined until it is taught (about a week). */
 export function usualBand(c: MeterContext, options: CheckOptions): { top: number; low: number } | undefined {
   const usual = expect(c.history.pattern.profile, binAt(c, options))
-  if (usual.count < TAUGHT_VISITS) return undefined
-  const reach = Math.max(4, c.history.pattern.profile.record) * Math.max(usual.spread, 0.08 * usual.top)
+  if (usual.count < TAUGHT_VISITS || c.history.pattern.profile.seen < TAUGHT_SLOTS) return undefined
+  const own = c.limits.get('spike', 'recordFactor') * c.history.pattern.profile.record
+  const reach = Math.max(4, own) * Math.max(usual.spread, 0.08 * usual.top, spreadFloor(c))
   return { top: usual.top + reach, low: Math.max(0, usual.low - reach) }
 }
 
@@ -39,13 +43,11 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const { profile } = c.history.pattern
   if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
   const usual = expect(profile, binAt(c, options))
-  if (usual.count < TAUGHT_VISITS || profile.seen < 480) return noEvidence('spike', 'pattern not yet known')
+  if (usual.count < TAUGHT_VISITS || profile.seen < TAUGHT_SLOTS)
+    return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
   const score = scoreOf(load, usual, floor)
-  const limit = Math.max(
-    c.limits.get('spike', 'scoreMin'),
-    c.limits.get('spike', 'recordFactor') * profile.record
-  )
+  const limit = spikeLimit(c)
   const numbers = {
     loadKva: round(load),
     usualKva: round(usual.top),
@@ -54,6 +56,14 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
     limit: round(limit)
   }
   return judge('spike', score / limit, numbers, { flag: 'pattern' })
+}
+
+/** Above the rule's least score and the meter's own record; higher while the meter is young. */
+function spikeLimit(c: MeterContext): number {
+  const { profile } = c.history.pattern
+  const young = Math.max(0, 1 - profile.seen / (2 * TAUGHT_SLOTS))
+  const own = c.limits.get('spike', 'recordFactor') * profile.record
+  return Math.max(c.limits.get('spike', 'scoreMin'), own) * (1 + 1.5 * young)
 }
 
 /** Loads under a few percent of the meter's own peak are noise of small appliances. */
@@ -113,12 +123,10 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
   const usual = expect(profile, bin)
   if (usual.count >= 2 && profile.seen >= 288) {
     const score = scoreOf(load, usual, floor)
-    const limit = Math.max(
-      c.limits.get('spike', 'scoreMin'),
-      c.limits.get('spike', 'recordFactor') * profile.record
-    )
-    // what was an alarm raises the record a little: a habit that comes back stops being news
-    const natural = usual.count >= TAUGHT_VISITS && score > limit ? Math.min(score, 1.2 * limit) : score
+    const news = usual.count >= TAUGHT_VISITS && profile.seen >= TAUGHT_SLOTS && score > spikeLimit(c)
+    profile.streak = news ? profile.streak + 1 : 0
+    // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
+    const natural = news && profile.streak < LASTING ? Math.min(score, 1.2 * spikeLimit(c)) : score
     profile.record = Math.max(profile.record * 0.99985, natural)
   }
   learn(profile, bin, Math.max(0, load), floor)

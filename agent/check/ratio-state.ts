@@ -156,13 +156,18 @@ function testPhases(c: MeterContext): Finding {
     sd: round(sd[p] as number),
     slots: n
   }
-  if (Math.abs(mean[p] as number) < 0.35) return holds('ratio-phase', numbers)
+  if (Math.abs(mean[p] as number) < 0.6) return holds('ratio-phase', numbers)
   const even = Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
   const tight = c.limits.get('ratio-phase', 'scatter')
-  const named = snapFactor(k[p] as number, 0.05, c.ct, c.pt)
-  if (!even || (sd[p] as number) > tight || !named)
+  const named = snapPhase(k[p] as number)
+  if (!even || (sd[p] as number) > tight || named === undefined)
     return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
-  return violated('ratio-phase', numbers, { factor: round(named.value, 6), cause: 'certain' })
+  return violated('ratio-phase', numbers, { factor: round(named, 6), cause: 'certain' })
+}
+
+/** Transformers of a set differ by whole steps of the series; a load that leans by half is only a load. */
+function snapPhase(k: number): number | undefined {
+  return [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f]).find(f => Math.abs(Math.log(k / f)) < 0.06)
 }
 
 /** Test 10: the daily energy steps by a known factor at the day the meter was changed. */

@@ -59,25 +59,24 @@ export function testSide(c: MeterContext): Finding {
   const i = Math.max(0, ...phases(c.values, ID.current, amps).map(x => Math.abs(x ?? 0)))
   const u = Math.max(0, ...phases(c.values, ID.voltage, volts).map(x => x ?? 0))
   if (c.ct <= 1 && c.pt <= 1) return noEvidence('ratio-side', 'no transformers')
+  const state = c.history.ratio
+  const settled = state.amps.length >= 8 || (state.amps.length === 0 && state.voltage.length >= 8)
   const mostAmps = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
   // a real overload passes; a register on the primary side is above most of the day, or far above at once
-  const ring = c.history.ratio.amps
-  const usual = ring.length >= 8 ? median(ring) : 0
-  const gross = ring.length >= 3 && ring.slice(-3).every(x => x > 4 * mostAmps)
-  if (c.ct > 1 && (usual > mostAmps || gross))
-    return violated(
-      'ratio-side',
-      { amps: round(i), usualAmps: round(median(ring)), limit: mostAmps },
-      { cause: 'current', factor: round(c.ct) }
-    )
+  const gross = state.amps.length >= 8 && state.amps.slice(-6).every(x => x > 4 * mostAmps)
+  const byAmps = c.ct > 1 && settled && (gross || state.middles.amps > mostAmps)
   const ps = c.reading.ratio?.ptSecondary ?? c.meter.pt.secondary
-  const mostVolts = c.limits.get('ratio-side', 'overVoltage') * (ps >= 57 ? Math.max(100, ps) : 110)
-  if (c.pt > 1 && u > mostVolts)
-    return violated(
-      'ratio-side',
-      { volts: round(u), limit: mostVolts },
-      { cause: 'voltage', factor: round(c.pt) }
-    )
+  const mostVolts =
+    c.limits.get('ratio-side', 'overVoltage') * (ps >= 57 && ps <= 130 ? Math.max(100, ps) : 110)
+  const byVolts = c.pt > 1 && settled && state.middles.voltage > mostVolts
+  if (byAmps || byVolts) {
+    const numbers = { usualAmps: state.middles.amps, mostAmps, usualVolts: state.middles.voltage, mostVolts }
+    const cause = byAmps && byVolts ? 'both' : byAmps ? 'current' : 'voltage'
+    return violated('ratio-side', numbers, {
+      cause,
+      factor: round((byAmps ? c.ct : 1) * (byVolts ? c.pt : 1))
+    })
+  }
   if (c.history.leaps > 1)
     return violated('ratio-side', { leaps: c.history.leaps }, { cause: 'energy', factor: round(c.ct * c.pt) })
   return i > 0 || u > 0
@@ -104,7 +103,7 @@ export function testVoltage(c: MeterContext): Finding {
   const side = sideVoltage(c)
   if (!side || ring.length < c.limits.get('ratio-voltage', 'samples'))
     return noEvidence('ratio-voltage', 'too few voltages')
-  const secondary = median(ring)
+  const secondary = c.history.ratio.middles.voltage
   const primary = secondary * c.pt
   const tolerance = c.limits.get('ratio-voltage', 'tolerance')
   const ladder = nominalVoltages(side.kind)
@@ -179,8 +178,7 @@ export function testIdentity(c: MeterContext): Finding {
   const ring = c.history.ratio.identity
   if (ring.length < c.limits.get('ratio-identity', 'samples'))
     return noEvidence('ratio-identity', 'too few values')
-  const middle = median(ring)
-  const spread = median(ring.map(x => Math.abs(x - middle)))
+  const { identity: middle, identitySpread: spread } = c.history.ratio.middles
   const snap = c.limits.get('ratio-identity', 'snap')
   const ratio = Math.exp(middle)
   const numbers = { ratio: round(ratio), spread: round(spread), samples: ring.length }
@@ -207,8 +205,10 @@ export function fingerprintOf(c: MeterContext): string {
 export function testFingerprint(c: MeterContext): Finding {
   const before = c.history.ratio.fingerprint
   if (before === '') return noEvidence('ratio-fingerprint', 'first reading')
+  const text = fingerprintOf(c)
+  if (text === before) return holds('ratio-fingerprint')
   const old = before.split('|')
-  const now = fingerprintOf(c).split('|')
+  const now = text.split('|')
   const names = ['ctRegister', 'ptRegister', 'constant', 'programmingCount']
   const numbers: Record<string, string> = {}
   names.forEach((name, n) => {
@@ -239,6 +239,15 @@ export function noteRatioValues(c: MeterContext): void {
   if (side) push(state.voltage, round(side.volts, 5))
   const identity = identitySample(c)
   if (identity !== undefined) push(state.identity, round(identity, 4))
+  // full rings move slowly: once an hour is enough
+  if (state.amps.length >= 24 && state.voltage.length >= 24 && c.reading.slot % 4 !== 0) return
+  const middle = state.identity.length > 0 ? median(state.identity) : 0
+  state.middles = {
+    identity: middle,
+    identitySpread: state.identity.length > 0 ? median(state.identity.map(x => Math.abs(x - middle))) : 0,
+    voltage: state.voltage.length > 0 ? median(state.voltage) : 0,
+    amps: state.amps.length > 0 ? median(state.amps) : 0
+  }
 }
 
 function push(ring: number[], value: number): void {

@@ -149,6 +149,14 @@ export function registersOf(values: ItemValues): Record<number, number> {
   return out
 }
 
+/** Writes the watched registers of a reading into a base. */
+export function noteRegisters(values: ItemValues, base: Record<number, number>): void {
+  for (const item of WATCHED) {
+    const value = values.get(item)
+    if (value !== undefined) base[item] = value
+  }
+}
+
 /** Smallest power of ten (0.001 kWh) that all given increments are multiples of, at most 1 kWh: the register's resolution. */
 export function refineResolution(known: number, increment: number): number {
   let step = known

@@ -64,6 +64,18 @@ export class MeterLimits {
   }
 }
 
+const MADE = new WeakMap<RuleBook, Map<string, MeterLimits>>()
+
+/** As {@link limitsOf}, but meters with the same overrides share one object. */
+export function sharedLimits(book: RuleBook, overrides: Readonly<Record<string, number>>): MeterLimits {
+  const made = MADE.get(book) ?? new Map<string, MeterLimits>()
+  MADE.set(book, made)
+  const key = JSON.stringify(overrides)
+  const limits = made.get(key) ?? limitsOf(book, overrides)
+  made.set(key, limits)
+  return limits
+}
+
 /**
  * The limits of a meter: defaults of the book, overridden by "<rule>.<limit>" or the limit's alias;
  * "<rule>.enabled: 0" turns a rule off. Overrides are held inside the limit's bounds.

@@ -57,7 +57,7 @@ export async function run(args: readonly string[]): Promise<number> {
       if (only ? !only.includes(scenario.id) : scenario.long && !values.long) continue
       const config = yardstick.config(scenario.id)
       for (let i = 0; i < Number(values.repeat); i++) {
-        const line = await yardstick.measure(scenario.id, lines => sweep(config, lines, values.agent))
+        const line = await measure(yardstick, config, values.agent)
         process.stdout.write(`${line}\n`)
         const score = JSON.parse(line)
         held &&= score.wrong === 0 && score.t35_violations === 0
@@ -69,6 +69,15 @@ export async function run(args: readonly string[]): Promise<number> {
     yardstick.close()
   }
   return held ? 0 : 1
+}
+
+async function measure(yardstick: Yardstick, config: YardstickConfig, agent: string): Promise<string> {
+  try {
+    return await yardstick.measure(config.id, lines => sweep(config, lines, agent))
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error)
+    return JSON.stringify({ id: config.id, notRun: detail, score: 0 })
+  }
 }
 
 /** One sweep by the built agent, as a technician would run it. */
