@@ -49,6 +49,8 @@ module.exports = {
     door('better-sqlite3', '^drivers/store/'),
     door('mqtt', '^drivers/uplink/'),
     door('aedes', '^drivers/uplink/'),
+    door('prom-client', '^drivers/metrics/'),
+    door('pino', '^drivers/host/'),
     door('node-cron', '^drivers/schedule/'),
     door('koffi', '^drivers/(host|bus|simulator)/'),
     door('commander', '^agent/cli/'),

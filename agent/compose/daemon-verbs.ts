@@ -14,7 +14,11 @@ export interface DaemonView {
 }
 
 /** What the daemon answers on its two sockets: the view socket only looks, the admin socket also acts. */
-export function daemonVerbs(daemon: DaemonView): { view: ControlHandler; admin: ControlHandler } {
+export function daemonVerbs(daemon: DaemonView): {
+  view: ControlHandler
+  admin: ControlHandler
+  live: () => LiveStatus
+} {
   const view: ControlHandler = async (verb, params) => {
     if (params['gateway'] !== undefined && params['gateway'] !== daemon.config.gateway) {
       throw new ControlError('CONTROL_REMOTE', `this daemon is ${daemon.config.gateway}`, {
@@ -26,7 +30,7 @@ export function daemonVerbs(daemon: DaemonView): { view: ControlHandler; admin: 
       next: 'command and daemon may be of different versions: wattproof --version'
     })
   }
-  return { view, admin: view }
+  return { view, admin: view, live: () => liveStatus(daemon) }
 }
 
 function liveStatus(daemon: DaemonView): LiveStatus {

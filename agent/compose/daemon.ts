@@ -5,6 +5,7 @@ import { createClock } from '../../drivers/host/clock.ts'
 import { createLog } from '../../drivers/host/log.ts'
 import { createNotifier, notifyEnvironment } from '../../drivers/host/notify.ts'
 import { randomFraction, randomOctets } from '../../drivers/host/random.ts'
+import { serveMetrics } from '../../drivers/metrics/endpoint.ts'
 import { createSlotSchedule } from '../../drivers/schedule/cron.ts'
 import type { OpenedAgentStore } from '../../drivers/store/agent-store.ts'
 import { openGatewayUplink } from '../../drivers/uplink/gateway-uplink.ts'
@@ -16,6 +17,7 @@ import { AcquireLoop } from '../acquire/acquire-loop.ts'
 import { Backfill } from '../acquire/backfill.ts'
 import { ratioStampOf } from '../acquire/to-reading.ts'
 import { AnchorLoop } from '../anchor/anchor-loop.ts'
+import { buildStatus } from '../control/status.ts'
 import { DeliverLoop } from '../deliver/deliver-loop.ts'
 import type { Clock, Log, MeterBus, Uplink } from '../ports.ts'
 import { SealLoop } from '../seal/seal-loop.ts'
@@ -26,8 +28,10 @@ import { socketPaths } from './control.ts'
 import { daemonVerbs } from './daemon-verbs.ts'
 import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
 import { openMeterBuses } from './lines.ts'
+import { statusSamples } from './metrics.ts'
 import { pruneLoop } from './retention.ts'
 import { openStore } from './stores.ts'
+import { TroubleDesk } from './trouble-desk.ts'
 
 /** Everything a running daemon is made of. */
 interface Daemon {
@@ -76,6 +80,11 @@ export async function runDaemon(
       const server = await serveControl(sockets[kind], verbs[kind])
       closers.unshift(() => server.close())
     }
+    if (config.metricsListen !== undefined) {
+      const figures = () => statusSamples(buildStatus(config, store, clock.nowMs(), verbs.live()))
+      const endpoint = await serveMetrics(config.metricsListen, figures)
+      closers.unshift(() => endpoint.close())
+    }
     log.info('started', {
       gateway: config.gateway,
       pid: process.pid,
@@ -105,6 +114,7 @@ function startLoops(
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
   const desk = new AlarmDesk(config.gateway, identity.signer, store, log)
+  const troubles = new TroubleDesk(desk, clock, config.slotSeconds)
   const acquire = new AcquireLoop({
     buses,
     meters: config.meters,
@@ -113,7 +123,10 @@ function startLoops(
     check: readingChecker(stage, desk, log),
     clock,
     log,
-    onSwept: () => desk.file(stage.endSlot().alarmEvents)
+    onSwept: () => {
+      desk.file(stage.endSlot().alarmEvents)
+      troubles.tick()
+    }
   })
   const backfill = new Backfill({
     buses,
@@ -149,8 +162,8 @@ function startLoops(
   })
   const tasks = [config.recipients.length > 0 ? seal.run(signal) : waitWithoutRecipients(log, signal)]
   tasks.push(pruneLoop(config, store, clock, log, signal))
-  const uplink = startDelivery(daemon, tasks, closers, signal)
-  startAnchoring(daemon, tasks, signal)
+  const uplink = startDelivery(daemon, { tasks, closers, signal, troubles, backfill })
+  startAnchoring(daemon, { tasks, closers, signal, troubles, backfill })
   return { tasks, uplink }
 }
 
@@ -159,13 +172,18 @@ async function fillGaps(backfill: Backfill, log: Log, signal: AbortSignal): Prom
   if (figures.ranges > 0) log.info('backfill-round', { ...figures })
 }
 
-function startDelivery(
-  daemon: Daemon,
-  tasks: Promise<void>[],
-  closers: (() => unknown)[],
-  signal: AbortSignal
-): Uplink | undefined {
+/** What the loops of the way out share. */
+interface Way {
+  readonly tasks: Promise<void>[]
+  readonly closers: (() => unknown)[]
+  readonly signal: AbortSignal
+  readonly troubles: TroubleDesk
+  readonly backfill: Backfill
+}
+
+function startDelivery(daemon: Daemon, way: Way): Uplink | undefined {
   const { config, clock, log, store } = daemon
+  const { tasks, closers, signal, troubles, backfill } = way
   if (!config.broker || !config.receiptKeyFile) {
     log.warn('no-broker', { next: 'add broker:, recipients: and ledger: to the configuration' })
     return undefined
@@ -195,13 +213,18 @@ function startDelivery(
     log,
     gateway: config.gateway,
     ledgerKey: readPublicKeyFile(config.receiptKeyFile),
-    random: randomFraction
+    random: randomFraction,
+    onTrouble: trouble => troubles.note('delivery', trouble),
+    onReread: ({ meter, from, to }) => {
+      const span = { fromSlot: from, toSlot: to, ...(meter === null ? {} : { meter }) }
+      backfill.round(signal, span).catch(error => log.error('reread-failed', { error }))
+    }
   })
   tasks.push(deliver.run(signal))
   return uplink
 }
 
-function startAnchoring(daemon: Daemon, tasks: Promise<void>[], signal: AbortSignal): void {
+function startAnchoring(daemon: Daemon, { tasks, signal, troubles }: Way): void {
   const { config, clock, log, store, identity } = daemon
   if (!config.chain) return
   const anchor = new AnchorLoop({
@@ -215,7 +238,8 @@ function startAnchoring(daemon: Daemon, tasks: Promise<void>[], signal: AbortSig
     privateKey: identity.chainKey,
     confirmations: config.chain.finality,
     pace: { idleMs: config.chain.pollMs },
-    random: randomFraction
+    random: randomFraction,
+    onTrouble: trouble => troubles.note('anchor', trouble)
   })
   tasks.push(anchor.run(signal))
 }

@@ -17,7 +17,7 @@ export function openMeterBus(bus: BusConfig, timezone: string, host: LineHost): 
   const line = openBus(bus, host)
   const zone = createMeterZone(timezone)
   return createMeterBus(line, {
-    dlt645: createDlt645Reader(line, { ...host, zone }),
+    dlt645: createDlt645Reader(line, { ...host, zone, preamble: bus.preamble }),
     modbus: createModbusReader(line, host)
   })
 }

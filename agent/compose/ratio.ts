@@ -101,6 +101,8 @@ async function sampleCurrent(
       const value = answer.values.find(one => one.item === item.id)?.value
       if (value !== undefined && value !== null) samples.push(value * 10 ** item.exponent)
       errors = answer.faults
+      // a line that is down, or a meter silent twice, will not speak the third time
+      if (samples.length === 0 && (n > 0 || errors.some(fault => fault.kind === 'busDown'))) break
     }
   } finally {
     await line.close()
