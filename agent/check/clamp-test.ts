@@ -69,6 +69,7 @@ export function judgeClamp(meter: MeterPoint, primaryAmps: number, samples: read
     uncertainty: round(ratio * spread),
     nearest: near.off <= tolerance ? `${near.primary}/${rated}` : null,
     factor: round(factor),
-    factorName: named?.name ?? null
+    // the transformer of the voltage has no part in this
+    factorName: named?.name.replace(' x PT', '') ?? null
   }
 }

@@ -24,6 +24,9 @@ const allOptions = (verb: Verb): OptionSpec[] => [
 
 const takesValue = (spec: OptionSpec) => /[<[]/.test(spec.flags)
 
+/** Values that name something in the file system; all others are the user's own words. */
+const isPath = (spec: OptionSpec) => /<(file|dir|port|profile)>/.test(spec.flags)
+
 function levelsOf(verbs: readonly Verb[], lang: Lang): Level[] {
   const top = new Map<string, string>()
   const groups = new Map<string, { word: string; about: string }[]>()
@@ -55,13 +58,18 @@ function bashScript(verbs: readonly Verb[]): string {
       .filter(takesValue)
       .flatMap(spec => {
         const patterns = flagNames(spec).map(name => quote(`${verb.name} ${name}`))
-        const then = spec.choices ? `words=${quote(spec.choices.join(' '))}` : 'files=1'
+        const then = spec.choices
+          ? `words=${quote(spec.choices.join(' '))}`
+          : isPath(spec)
+            ? 'files=1'
+            : 'return'
         return `    ${patterns.join('|')}) ${then} ;;`
       })
   )
   return `# bash completion of wattproof; made by: wattproof completion bash
 _wattproof() {
   local cur prev word path='' words='' files='' i
+  COMPREPLY=()
   cur=\${COMP_WORDS[COMP_CWORD]}
   prev=\${COMP_WORDS[COMP_CWORD-1]}
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -114,7 +122,9 @@ function zshScript(verbs: readonly Verb[], lang: Lang): string {
           ? ''
           : spec.choices
             ? `:value:(${spec.choices.join(' ')})`
-            : ':value:_files'
+            : isPath(spec)
+              ? ':file:_files'
+              : ':value: '
         return quote(`${spec.many ? '*' : ''}${name}[${about}]${value}`)
       })
     )

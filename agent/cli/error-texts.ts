@@ -72,6 +72,8 @@ export const ERROR_TEXTS_ZH: Readonly<Record<string, string>> = {
   ANCHOR_REVERTED: '合约回退了该交易',
   ANCHOR_TIMEOUT: '未及时收到交易回执',
 
+  METRICS_LISTEN: '指标端口无法监听',
+
   PROFILE_UNKNOWN: '没有该名称的电表型号文件',
   PROFILE_UNREADABLE: '无法读取电表型号文件',
   PROFILE_SYNTAX: '电表型号文件语法错误',

@@ -1,11 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { ConfigError, formatProblem } from '../../config/errors.ts'
 import { isWattproofError } from '../../proto/errors.ts'
-import { optionsOf } from './common-options.ts'
+import { COMMON_OPTIONS, optionsOf } from './common-options.ts'
 import { ERROR_TEXTS_ZH } from './error-texts.ts'
-import { EXIT, type ExitCode } from './errors.ts'
+import { EXIT, type ExitCode, UsageError } from './errors.ts'
 import { processOutput } from './output.ts'
-import { chooseLang, type Lang, say, type Text } from './text.ts'
+import { chooseLang, displayWidth, type Lang, say, type Text } from './text.ts'
 import type { Context, Options, Verb } from './verb.ts'
 
 const GROUPS: Readonly<Record<string, Text>> = {
@@ -17,6 +17,11 @@ const GROUPS: Readonly<Record<string, Text>> = {
   alarm: ['acknowledges or shelves an alarm', '确认或搁置告警'],
   chain: ["the regulator's view of the chain", '监管方的链上视图']
 }
+
+const SEE_HELP: Text = [
+  'wattproof COMMAND --help lists flags and arguments',
+  'wattproof COMMAND --help 列出参数与选项'
+]
 
 /** Codes of errors that mean "cannot reach what it needs" (exit code 3), by prefix of the class's codes. */
 const UNREACHABLE = /^(BUS_|UPLINK_|CHAIN_|STORE_MISSING|STORE_LOCKED|CONTROL_)/
@@ -44,16 +49,24 @@ export async function runProgram(verbs: readonly Verb[], host: ProgramHost): Pro
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return EXIT.done
-      const next = say(
-        ['wattproof --help lists the commands and flags', 'wattproof --help 列出命令与参数'],
-        lang
-      )
-      complain(json, lang, error.message.replace(/^error: /, ''), 'USAGE_FLAG', undefined, next)
+      const isArgument = /missingArgument|excessArguments|unknownCommand|help$/.test(error.code)
+      const code = isArgument ? 'USAGE_ARGUMENT' : 'USAGE_FLAG'
+      complain(json, lang, usageText(error, verbs, host.argv), code, undefined, say(SEE_HELP, lang))
       return EXIT.usage
     }
     if (host.signal.aborted && error === host.signal.reason) return EXIT.done
     return reportError(error, json, lang)
   }
+}
+
+/** commander's words for a wrong call; its own for a missing command are a placeholder for the help it would print. */
+function usageText(error: CommanderError, verbs: readonly Verb[], argv: readonly string[]): string {
+  if (error.code !== 'commander.help') return error.message.replace(/^error: /, '').replace('\n', ' ')
+  const head = argv.find(word => verbs.some(verb => verb.name.startsWith(`${word} `))) ?? ''
+  const subs = verbs.flatMap(verb =>
+    verb.name.startsWith(`${head} `) ? [verb.name.slice(head.length + 1)] : []
+  )
+  return subs.length > 0 ? `${head} needs one of: ${subs.join(', ')}` : 'no command was given'
 }
 
 function buildProgram(
@@ -62,8 +75,7 @@ function buildProgram(
   host: ProgramHost,
   onRun: (code: Promise<ExitCode>) => Promise<void>
 ): Command {
-  const program = new Command('wattproof')
-  quiet(program)
+  const program = takeCommon(quiet(new Command('wattproof')), lang)
   program
     .description(
       say(
@@ -80,7 +92,8 @@ function buildProgram(
     let parent = program
     if (sub !== undefined) {
       parent =
-        groups.get(head) ?? quiet(program.command(head)).description(say(GROUPS[head] ?? ['', ''], lang))
+        groups.get(head) ??
+        takeCommon(quiet(program.command(head)), lang).description(say(GROUPS[head] ?? ['', ''], lang))
       groups.set(head, parent)
     }
     addVerb(parent, sub ?? head, verb, lang, host, onRun)
@@ -120,7 +133,7 @@ function addVerb(
     )
   }
   command.action(async (...received: unknown[]) => {
-    const options = command.opts() as Options
+    const options = command.optsWithGlobals() as Options
     const args = received
       .slice(0, (verb.args ?? []).length)
       .flatMap(value => (Array.isArray(value) ? value : value === undefined ? [] : [value]))
@@ -137,6 +150,15 @@ function addVerb(
   })
 }
 
+/** Lets the options of every command stand before it too; there they have no defaults, so that those after it count. */
+function takeCommon(command: Command, lang: Lang): Command {
+  for (const spec of COMMON_OPTIONS) {
+    const option = new Option(spec.flags, say(spec.about, lang))
+    command.addOption(spec.choices ? option.choices([...spec.choices]) : option)
+  }
+  return command.enablePositionalOptions()
+}
+
 /** commander must neither exit nor print errors itself: the contract has its own form for both. */
 function quiet(command: Command): Command {
   return command
@@ -144,6 +166,7 @@ function quiet(command: Command): Command {
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError(true)
     .allowExcessArguments(false)
+    .configureHelp({ displayWidth })
 }
 
 function reportError(error: unknown, json: boolean, lang: Lang): ExitCode {
@@ -153,7 +176,8 @@ function reportError(error: unknown, json: boolean, lang: Lang): ExitCode {
     return EXIT.usage
   }
   if (isWattproofError(error)) {
-    complain(json, lang, error.message, error.code, error.at, error.next)
+    const next = error.next ?? (error instanceof UsageError ? say(SEE_HELP, lang) : undefined)
+    complain(json, lang, error.message, error.code, error.at, next)
     return UNREACHABLE.test(error.code) ? EXIT.unreachable : EXIT.usage
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)

@@ -117,7 +117,8 @@ async function checkMeter(context: Context, name: string, options: Options): Pro
   const check = await checkProfileLive(name, settings, String(Number(address)), context.signal)
   context.out.document(check)
   showLive(context.out, check)
-  if (check.trials.every(trial => trial.judged === 0)) return EXIT.unreachable
+  const answered = check.errors.some(fault => fault.kind === 'refused')
+  if (!answered && check.trials.every(trial => trial.judged === 0)) return EXIT.unreachable
   return check.holds ? EXIT.done : EXIT.doesNotHold
 }
 
