@@ -83,9 +83,11 @@ export class VisitAgenda {
       this.add(...parts.slice(1))
       return parts[0]
     }
-    // whatever is owed with this length can only be the answer to this range
-    const same = this.#pending.find(block => trust.isSameRange(block, nowMs))
-    return same && this.take(same)
+    // whatever is owed with this length can only be the answer to this range; or nothing is owed
+    const last =
+      this.#pending.find(block => trust.isSameRange(block, nowMs)) ??
+      this.#pending.find(block => trust.freeInMs(block, nowMs) === 0)
+    return last && this.take(last)
   }
 
   /** Milliseconds until some block can be asked for; undefined when none will be soon. */

@@ -75,6 +75,16 @@ export function splitBlock(
   return [blockOf(block, wants.slice(0, best.at), spans), blockOf(block, wants.slice(best.at), spans)]
 }
 
+/** True when the block runs over registers that none of its wants needs. */
+export function hasGap(block: VisitBlock, spans: readonly RegisterSpan[]): boolean {
+  const needed = new Set<number>()
+  for (const want of block.wants) {
+    const span = spans[want] as RegisterSpan
+    for (let i = 0; i < span.count; i++) needed.add(span.address + i)
+  }
+  return needed.size < block.count
+}
+
 function blockOf(block: VisitBlock, wants: readonly number[], spans: readonly RegisterSpan[]): VisitBlock {
   const parts = wants.map(want => spans[want] as RegisterSpan)
   const address = Math.min(...parts.map(span => span.address))

@@ -5,14 +5,19 @@ const LOST_MS = 30_000
 /** An answer that comes twice comes again soon. Keeping lengths apart costs next to nothing but on slow lines. */
 const SERVED_MS = 2_000
 const SERVED_SLOW_MS = 600
+/** The least to wait for a double where lengths cannot be kept apart. */
+const DOUBLED_MS = 300
 const SLOW_BAUD = 4_800
-/** On a line that has shown stray frames it may take its time. */
-const SERVED_SUSPECT_MS = 5_000
+/** On a line that has shown stray frames it may take its time. Fewer octets are noise, eight are our own echo. */
+const SERVED_SUSPECT_MS = 3_000
 const SUSPECT_MS = 600_000
+const STRAY_FRAME_OCTETS = 5
+const ECHO_OCTETS = 8
 
 interface Claim {
   readonly span: RegisterSpan
   readonly kind: 'lost' | 'refused' | 'served'
+  readonly atMs: number
   readonly untilMs: number
 }
 
@@ -35,16 +40,17 @@ export class UnitTrust {
   /** A request stayed without its answer. */
   noteLost(span: RegisterSpan, nowMs: number): void {
     this.shaken = true
-    this.#claims.push({ span, kind: 'lost', untilMs: nowMs + LOST_MS })
+    this.#claims.push({ span, kind: 'lost', atMs: nowMs, untilMs: nowMs + LOST_MS })
   }
 
-  /** A request was answered; `strays` when other octets came with the answer. */
-  noteServed(span: RegisterSpan, nowMs: number, strays: boolean): void {
+  /** A request was answered. @param discarded octets that came before the answer */
+  noteServed(span: RegisterSpan, nowMs: number, discarded: number): void {
     const isLost = this.#live(nowMs).some(claim => claim.kind === 'lost' && sameLength(claim.span, span))
     if (!isLost) this.shaken = false
-    if (strays) this.#suspectUntilMs = nowMs + SUSPECT_MS
-    const untilMs = nowMs + (nowMs < this.#suspectUntilMs ? SERVED_SUSPECT_MS : this.#servedMs)
-    this.#claims.push({ span, kind: 'served', untilMs })
+    if (discarded >= STRAY_FRAME_OCTETS && discarded !== ECHO_OCTETS)
+      this.#suspectUntilMs = nowMs + SUSPECT_MS
+    const untilMs = nowMs + (this.isSuspect(nowMs) ? SERVED_SUSPECT_MS : this.#servedMs)
+    this.#claims.push({ span, kind: 'served', atMs: nowMs, untilMs })
   }
 
   /**
@@ -52,8 +58,9 @@ export class UnitTrust {
    * the answer to this one is still on its way.
    */
   noteRefused(span: RegisterSpan, nowMs: number): void {
-    if (this.isOwed(nowMs)) this.#claims.push({ span, kind: 'refused', untilMs: nowMs + LOST_MS })
-    else this.#claims.push({ span, kind: 'served', untilMs: nowMs + this.#servedMs })
+    if (this.isOwed(nowMs))
+      this.#claims.push({ span, kind: 'refused', atMs: nowMs, untilMs: nowMs + LOST_MS })
+    else this.#claims.push({ span, kind: 'served', atMs: nowMs, untilMs: nowMs + this.#servedMs })
   }
 
   /** True when no answer of that length to another range, and none that was lost, can still come. */
@@ -70,11 +77,20 @@ export class UnitTrust {
     )
   }
 
-  /** Milliseconds until the span is free, when nothing but doubles of answers already had is in its way; else undefined. */
+  /** True on a line that has shown stray frames of late. */
+  isSuspect(nowMs: number): boolean {
+    return nowMs < this.#suspectUntilMs
+  }
+
+  /**
+   * Milliseconds until the span may be asked for though it cannot be told apart by its length: only doubles of answers already
+   * had are in its way, and none has come yet. Undefined when an answer is owed.
+   */
   freeInMs(span: RegisterSpan, nowMs: number): number | undefined {
     const claims = this.#live(nowMs).filter(claim => sameLength(claim.span, span))
     if (claims.some(claim => claim.kind !== 'served')) return undefined
-    return Math.max(0, ...claims.map(claim => claim.untilMs - nowMs))
+    const untilMs = (claim: Claim) => (this.isSuspect(nowMs) ? claim.untilMs : claim.atMs + DOUBLED_MS)
+    return Math.max(0, ...claims.map(claim => untilMs(claim) - nowMs))
   }
 
   /** True while an answer is owed: an exception may belong to another request. */

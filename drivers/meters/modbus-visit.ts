@@ -10,7 +10,7 @@ import type { RegisterSpan } from '../../proto/modbus/read-plan.ts'
 import { RegisterImage } from '../../proto/modbus/register-image.ts'
 import { formatRange } from '../../proto/modbus/request.ts'
 import { type AgendaInput, VisitAgenda } from './modbus-agenda.ts'
-import { splitBlock, type VisitBlock } from './modbus-block.ts'
+import { hasGap, splitBlock, type VisitBlock } from './modbus-block.ts'
 import type { ModbusClient, RangeAnswer } from './modbus-client.ts'
 import type { Cut } from './modbus-memory.ts'
 
@@ -95,7 +95,7 @@ export class ModbusVisit {
     return { image: this.#image, faults: this.#faults, frames: this.#frames, arrivals: this.#arrivals }
   }
 
-  /** A meter that refuses longer ranges leaves no other way to tell its answers apart than time. */
+  /** Where a meter refuses longer ranges, only time tells its answers apart. */
   async #nextBlock(): Promise<VisitBlock | undefined> {
     const { clock, signal, probing } = this.#input
     const block = this.#agenda.next(clock.monotonicMs(), probing && this.#exchanges === 0)
@@ -154,12 +154,12 @@ export class ModbusVisit {
     // Somebody else's request to this unit timed out: of what length, only the bus knows.
     if (reply.afterTimeout && !trust.shaken && block.tries < BLOCK_TRIES) {
       this.#input.count('canary')
-      trust.noteServed(block, nowMs, true)
+      trust.noteServed(block, nowMs, reply.discarded)
       this.#agenda.add({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
     if (trust.shaken) this.#input.count('canary')
-    trust.noteServed(block, nowMs, reply.discarded > 0)
+    trust.noteServed(block, nowMs, reply.discarded)
     memory.noteTurnaround(reply.turnaroundMs)
     this.#image.put(block.function, block.address, answer.octets)
     for (const index of block.wants) {
@@ -197,9 +197,9 @@ export class ModbusVisit {
     // An exception is five octets whatever was asked: it may be the late answer to something else.
     const doubtful = afterTimeout || trust.isOwed(nowMs)
     trust.noteRefused(block, nowMs)
-    if (block.varied && isRangeException(code)) {
+    if (block.varied && (isRangeException(code) || code === 4)) {
       // the padding may be what is refused: ask for the range itself
-      if (!doubtful) memory.learnRigid()
+      if (!doubtful && code !== 4) memory.learnRigid()
       this.#agenda.add({ ...block.varied, tries: block.tries, fixed: true })
       return
     }
@@ -207,7 +207,9 @@ export class ModbusVisit {
       this.#agenda.add({ ...(block.varied ?? block), tries: block.tries + 1 })
       return
     }
-    const halves = isRangeException(code) ? splitBlock(block, this.#spans) : undefined
+    // some meters answer 04 where 02 is meant: a block that runs over registers nobody wants may be to blame
+    const mayBeRange = isRangeException(code) || (code === 4 && hasGap(block, this.#spans))
+    const halves = mayBeRange ? splitBlock(block, this.#spans) : undefined
     if (halves) {
       const cut = { function: block.function, address: halves[1].address }
       const started: Trial = { cut, open: halves.length }
