@@ -1,22 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../config/locate.ts'
+import { openBus } from '../../drivers/bus/open-bus.ts'
+import { createModbusReader } from '../../drivers/meters/modbus.ts'
+import { checkProfilesLive, type LiveProfileVerdicts } from '../../drivers/meters/modbus-check.ts'
 import {
   listProfiles,
   loadProfile,
   type ProfileSummary,
   summariseProfile
 } from '../../drivers/meters/modbus-profiles.ts'
-import { fromHex } from '../../proto/bytes.ts'
 import { formatScaled } from '../../proto/decimal.ts'
 import { itemByKey } from '../../proto/items.ts'
-import { BYTE_ORDERS, type ByteOrder } from '../../proto/modbus/byte-order.ts'
 import { replayGolden } from '../../proto/modbus/golden.ts'
-import { readItem, spansOf } from '../../proto/modbus/item-value.ts'
-import type { MeterProfile, ProfileRegister } from '../../proto/modbus/profile.ts'
-import { RegisterImage } from '../../proto/modbus/register-image.ts'
-import type { MeterPoint, ReadFault } from '../ports.ts'
-import { type AdhocLine, readOnce } from './line.ts'
+import { type AdhocLine, quietHost } from './line.ts'
 
 /** All shipped profiles with the state of their golden exchanges. */
 export function shippedProfiles(): ProfileSummary[] {
@@ -49,126 +46,27 @@ export function checkProfile(nameOrFile: string): ProfileCheck {
   }
 }
 
-/** Values that tell a right word order from a wrong one, with the bounds a living line keeps. */
-const PLAUSIBLE: readonly (readonly [item: string, low: number, high: number])[] = [
-  ['voltage-a', 40, 500],
-  ['voltage-b', 40, 500],
-  ['voltage-c', 40, 500],
-  ['frequency', 45, 65],
-  ['power-factor-total', -1.001, 1.001]
-]
-
-export interface OrderTrial {
-  readonly order: ByteOrder
-  /** values inside their bounds, of those judged */
-  readonly plausible: number
-  readonly judged: number
-  readonly values: readonly {
-    readonly item: string
-    readonly value: string | null
-    readonly plausible: boolean
-  }[]
-}
-
-export interface LiveProfileCheck {
-  readonly profile: string
-  /** the profile's own order */
-  readonly order: ByteOrder
-  /** the one order whose values are all plausible; null when none or several are */
-  readonly fits: ByteOrder | null
-  readonly holds: boolean
-  readonly trials: readonly OrderTrial[]
-  readonly errors: readonly ReadFault[]
-}
-
-/** Reads voltages, frequency and power factor of a live meter and tries the four word orders on them. */
-export async function checkProfileLive(
-  nameOrFile: string,
-  line: AdhocLine,
-  address: string,
+/**
+ * Reads a live meter and judges it by each profile: which of the four orders fits and why, best profile first.
+ * @throws ProfileError when a profile cannot be read or meant
+ */
+export async function checkProfilesOnLine(
+  names: readonly string[],
+  settings: AdhocLine,
+  unit: number,
   signal: AbortSignal
-): Promise<LiveProfileCheck> {
-  const profile = loadProfile(nameOrFile)
-  const judged = profile.registers.filter(register => PLAUSIBLE.some(([key]) => key === register.item.key))
-  const spans = judged.flatMap(spansOf)
-  const names = spans.map(span => `reg:${span.function}:0x${span.address.toString(16)}:${span.count}`)
-  const answer = await readOnce(line, registerReader(address, [...new Set(names)]), signal)
-  const image = new RegisterImage()
-  for (const value of answer.values) {
-    const n = names.indexOf(value.key)
-    const span = spans[n]
-    if (span) image.put(span.function, span.address, fromHex(value.raw))
+): Promise<LiveProfileVerdicts> {
+  const profiles = names.map(loadProfile)
+  const host = quietHost()
+  const line = openBus({ name: 'line', ...settings }, host)
+  try {
+    return await checkProfilesLive(createModbusReader(line, host), unit, profiles, {
+      priority: 'technician',
+      signal
+    })
+  } finally {
+    await line.close()
   }
-  const trials = BYTE_ORDERS.map(order => tryOrder(profile, judged, image, order))
-  return {
-    profile: profile.name,
-    order: profile.order,
-    ...verdict(profile, trials),
-    trials,
-    errors: answer.faults
-  }
-}
-
-function registerReader(address: string, rawItems: readonly string[]): MeterPoint {
-  return {
-    id: address,
-    bus: 'line',
-    protocol: 'modbus',
-    address,
-    profile: undefined,
-    items: [],
-    rawItems,
-    ratedKva: undefined,
-    ct: { primary: 1, secondary: 1 },
-    pt: { primary: 1, secondary: 1 },
-    ratioVersion: 1,
-    parent: undefined,
-    rules: {},
-    location: undefined
-  }
-}
-
-function tryOrder(
-  profile: MeterProfile,
-  registers: readonly ProfileRegister[],
-  image: RegisterImage,
-  order: ByteOrder
-): OrderTrial {
-  const values = registers.map(register => {
-    const ordered = order === profile.order ? register : reordered(register, order)
-    const read = readItem(ordered, image)
-    const [, low, high] = PLAUSIBLE.find(([key]) => key === register.item.key) as (typeof PLAUSIBLE)[number]
-    const number = read.kind === 'value' ? read.value * 10 ** register.item.exponent : undefined
-    // a dead phase says 0 V, and so does every order of it
-    const idle = number === 0 && register.item.key.startsWith('voltage')
-    return {
-      item: register.item.key,
-      value: read.kind === 'value' ? formatScaled(read.value, register.item.exponent) : null,
-      read: read.kind !== 'unread' && !idle,
-      plausible: number !== undefined && number >= low && number <= high
-    }
-  })
-  const seen = values.filter(value => value.read)
-  return {
-    order,
-    plausible: seen.filter(value => value.plausible).length,
-    judged: seen.length,
-    values: values.map(({ item, value, plausible }) => ({ item, value, plausible }))
-  }
-}
-
-function reordered(register: ProfileRegister, order: ByteOrder): ProfileRegister {
-  return { ...register, spec: { ...register.spec, order } }
-}
-
-function verdict(
-  profile: MeterProfile,
-  trials: readonly OrderTrial[]
-): Pick<LiveProfileCheck, 'fits' | 'holds'> {
-  const fitting = trials.filter(trial => trial.judged > 0 && trial.plausible === trial.judged)
-  const own = fitting.some(trial => trial.order === profile.order)
-  const only = fitting.length === 1 ? (fitting[0] as OrderTrial).order : null
-  return { fits: own && fitting.length > 1 ? profile.order : only, holds: own }
 }
 
 /** The text of a new profile: a commented skeleton, or a copy of a shipped one under a new name. */

@@ -592,7 +592,7 @@ t.test('profiles', async t => {
   t.equal((await run(['profile', 'new', 'my-meter', '-o', file])).exit, 0)
   t.ok(existsSync(file))
   const checked = await run(['profile', 'check', file, '--json'])
-  t.match(JSON.parse(checked.out), { name: 'my-meter', holds: true, failures: [] })
+  t.match(JSON.parse(checked.out), { holds: true, profiles: [{ name: 'my-meter', failures: [] }] })
   t.match(await run(['profile', 'new', 'my-meter', '-o', file]), { exit: 2, err: /not overwritten/ })
   const text = readFileSync(file, 'utf8')
   writeFileSync(file, text.replace('"220.0"', '"221.0"'))
@@ -604,7 +604,7 @@ t.test('profiles', async t => {
   const copy = await run(['profile', 'new', 'own-em3', '--from', 'eastron-sdm120'])
   t.match(copy.out, /^name: own-em3\nmaker: Eastron/)
   t.equal(JSON.parse((await run(['profile', 'new', 'own', '--json'])).out).name, 'own')
-  t.equal((await run(['profile', 'check', 'eastron-sdm630'])).exit, 0)
+  t.equal((await run(['profile', 'check', 'eastron-sdm630', 'acrel-adl400'])).exit, 0)
 })
 
 t.test('gaps join to spans', async t => {

@@ -1,5 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
-import type { LiveProfileCheck, ProfileCheck } from '../../compose/profiles.ts'
+import type { ProfileVerdict } from '../../../proto/modbus/identify.ts'
+import type { ProfileCheck } from '../../compose/profiles.ts'
 import { EXIT, type ExitCode, UsageError } from '../errors.ts'
 import { LINE_OPTIONS, lineSettings } from '../line-options.ts'
 import type { Output } from '../output.ts'
@@ -39,20 +40,19 @@ export const profileVerbs: readonly Verb[] = [
   {
     name: 'profile check',
     summary: [
-      'checks a profile; with --port tries the four word orders on a live meter',
-      '检查型号文件;加 --port 则在真实电表上试四种字序'
+      'checks profiles; with --port says which one, in which word order, fits a live meter',
+      '检查型号文件;加 --port 则判断哪个型号与字序符合真实电表'
     ],
-    args: [{ form: '<profile>', about: ['name or file', '名称或文件'] }],
+    args: [{ form: '<profile...>', about: ['names or files', '名称或文件'] }],
     options: [...LINE_OPTIONS, { flags: '--address <address>', about: ['1 to 247', '表地址 1 至 247'] }],
     examples: [
       'wattproof profile check my-meter.yaml',
-      'wattproof profile check chint-dtsu666-a --port /dev/ttyUSB0 --address 1'
+      'wattproof profile check chint-dtsu666-a chint-dtsu666-b --port /dev/ttyUSB0 --address 1'
     ],
     async run(context, options, args) {
-      const name = args[0] as string
       return textOption(options, 'port') === undefined
-        ? checkFile(context, name)
-        : checkMeter(context, name, options)
+        ? checkFiles(context, args)
+        : checkMeter(context, args, options)
     }
   },
   {
@@ -96,15 +96,17 @@ export const profileVerbs: readonly Verb[] = [
   }
 ]
 
-async function checkFile({ out }: Context, name: string): Promise<ExitCode> {
+async function checkFiles({ out }: Context, names: readonly string[]): Promise<ExitCode> {
   const { checkProfile } = await import('../../compose/profiles.ts')
-  const check = checkProfile(name)
-  out.document(check)
-  showCheck(out, check)
-  return check.holds ? EXIT.done : EXIT.doesNotHold
+  const profiles = names.map(checkProfile)
+  const holds = profiles.every(profile => profile.holds)
+  out.document({ holds, profiles })
+  for (const profile of profiles) showCheck(out, profile)
+  return holds ? EXIT.done : EXIT.doesNotHold
 }
 
-async function checkMeter(context: Context, name: string, options: Options): Promise<ExitCode> {
+async function checkMeter(context: Context, names: readonly string[], options: Options): Promise<ExitCode> {
+  const { out } = context
   const settings = lineSettings(options, 'modbus')
   const address = textOption(options, 'address') ?? ''
   if (!/^\d{1,3}$/.test(address) || Number(address) < 1 || Number(address) > 247) {
@@ -113,13 +115,15 @@ async function checkMeter(context: Context, name: string, options: Options): Pro
       next: 'a number from 1 to 247'
     })
   }
-  const { checkProfileLive } = await import('../../compose/profiles.ts')
-  const check = await checkProfileLive(name, settings, String(Number(address)), context.signal)
-  context.out.document(check)
-  showLive(context.out, check)
-  const answered = check.errors.some(fault => fault.kind === 'refused')
-  if (!answered && check.trials.every(trial => trial.judged === 0)) return EXIT.unreachable
-  return check.holds ? EXIT.done : EXIT.doesNotHold
+  const { checkProfilesOnLine } = await import('../../compose/profiles.ts')
+  const { verdicts, faults } = await checkProfilesOnLine(names, settings, Number(address), context.signal)
+  const holds = verdicts.some(verdict => verdict.holds)
+  out.document({ holds, verdicts, errors: faults })
+  for (const fault of faults) out.complain(`${fault.asked}: ${fault.kind}: ${fault.detail}`)
+  for (const verdict of verdicts) showVerdict(out, verdict)
+  const wasRead = verdicts.some(verdict => verdict.trials.some(trial => trial.judged > 0))
+  if (!wasRead && !faults.some(fault => fault.kind === 'refused')) return EXIT.unreachable
+  return holds ? EXIT.done : EXIT.doesNotHold
 }
 
 function showCheck(out: Output, check: ProfileCheck): void {
@@ -135,28 +139,24 @@ function showCheck(out: Output, check: ProfileCheck): void {
     ])
 }
 
-function showLive(out: Output, check: LiveProfileCheck): void {
-  for (const fault of check.errors) out.complain(`${fault.asked}: ${fault.kind}: ${fault.detail}`)
+function showVerdict(out: Output, verdict: ProfileVerdict): void {
+  const { profile, order, fits } = verdict
+  if (verdict.holds) out.tell([`${profile}: fits`, `${profile}:符合`])
+  else if (fits === null) out.tell([`${profile}: does not fit`, `${profile}:不符合`])
+  else if (fits === order) out.tell([`${profile}: another map fits better`, `${profile}:应为另一型号`])
+  else out.tell([`${profile}: fits with order: ${fits}`, `${profile}:字序应为 ${fits}`])
+  out.line(`  ${verdict.why}`)
+  if (verdict.holds || verdict.trials.every(trial => trial.judged === 0)) return
   out.table(
     [
-      ['order', '字序'],
+      ['  order', '  字序'],
       ['plausible', '合理'],
       ['values', '数值']
     ],
-    check.trials.map(trial => [
-      trial.order === check.order ? `${trial.order} *` : trial.order,
+    verdict.trials.map(trial => [
+      `  ${trial.order}${trial.order === order ? ' *' : ''}`,
       `${trial.plausible}/${trial.judged}`,
       trial.values.map(({ item, value }) => `${item}=${value ?? '-'}`).join(' ')
     ])
   )
-  if (check.fits === null)
-    out.tell([
-      'no single order fits: another profile, or no load',
-      '没有唯一合理的字序:可能是别的型号,或电表未带电'
-    ])
-  else
-    out.tell([
-      `${check.fits} fits${check.holds ? ', as the profile says (*)' : `; the profile says ${check.order} (*)`}`,
-      `${check.fits} 合理${check.holds ? ',与型号文件(*)一致' : `;型号文件(*)为 ${check.order}`}`
-    ])
 }
