@@ -48,7 +48,7 @@ function reasonOf(read: { readonly kind: string; readonly reason?: string }): st
 }
 
 /** The range a request frame asks for. @throws CodecError when it is no read request */
-export function parseRequest(text: string): RegisterRange {
+function parseRequest(text: string): RegisterRange {
   const octets = fromHex(text)
   assertReadOnlyModbus(octets)
   const [unit, code, high, low, countHigh, countLow] = octets as unknown as readonly number[]
