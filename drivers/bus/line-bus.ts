@@ -100,11 +100,20 @@ export class LineBus implements Bus {
       const abort = (): void => {
         if (this.#queue.remove(entry)) reject(options.signal?.reason)
       }
-      const settle = (outcome: BusOutcome): void => {
-        options.signal?.removeEventListener('abort', abort)
-        resolve(outcome)
+      const forget = (): void => options.signal?.removeEventListener('abort', abort)
+      const entry: Entry = {
+        priority: options.priority,
+        request,
+        options,
+        resolve: outcome => {
+          forget()
+          resolve(outcome)
+        },
+        reject: reason => {
+          forget()
+          reject(reason)
+        }
       }
-      const entry: Entry = { priority: options.priority, request, options, resolve: settle, reject }
       options.signal?.addEventListener('abort', abort, { once: true })
       this.#queue.add(entry)
       this.#wake?.()
@@ -258,7 +267,7 @@ export class LineBus implements Bus {
     const giveUpMs = this.#clock.monotonicMs() + JAM_MS
     let quietMs = gapMs
     for (;;) {
-      await waitUntil(this.#clock, this.#freeAtMs + quietMs)
+      await waitUntil(this.#clock, this.#freeAtMs + quietMs, characterMs)
       if (!this.#hear(line)) break
       quietMs = Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS)
       if (this.#freeAtMs > giveUpMs) return false

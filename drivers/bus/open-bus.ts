@@ -13,7 +13,25 @@ export function openBus(
   deps: { readonly clock: Clock; readonly log: Log; readonly learned: LearnedStore }
 ): Bus {
   parsePort(config.port)
-  const bus = new LineBus(config, { ...deps, random: Math.random, open: openLine })
+  const learned = expendable(deps.learned, deps.log)
+  const bus = new LineBus(config, { ...deps, learned, random: Math.random, open: openLine })
   bus.start()
   return bus
+}
+
+/** What a bus has learned is cheap to lose; a disk that fails must not cost the answer that has just come. */
+function expendable(learned: LearnedStore, log: Log): LearnedStore {
+  const attempt = <Result>(action: () => Result): Result | undefined => {
+    try {
+      return action()
+    } catch (error) {
+      log.warn('learned-store-failed', { error })
+      return undefined
+    }
+  }
+  return {
+    get: key => attempt(() => learned.get(key)),
+    set: (key, value) => attempt(() => learned.set(key, value)),
+    delete: key => attempt(() => learned.delete(key))
+  }
 }

@@ -6,12 +6,14 @@ import { parseArgs } from 'node:util'
 import { catalogueEntry } from '../../proto/dlt645/catalogue.ts'
 import { ITEMS } from '../../proto/items.ts'
 import { planReads, serialCosts } from '../../proto/modbus/read-plan.ts'
+import { soakBus } from './bus-soak.ts'
 import { openYardstick, type Yardstick, type YardstickConfig, type YardstickResult } from './bus-yardstick.ts'
 
-const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--peers] [--agent MAIN.js] [--repeat N]
+const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--peers] [--agent MAIN.js] [--repeat N] [--soak N]
   Reads every scenario once with "wattproof sweep" and prints the yardstick's score lines, one JSON document each.
   --yardstick  folder with bussim.c, planner.py, scenario.py (default ../shared/bus)
   --long       scenarios marked long as well
+  --soak       N transactions over a line in memory instead: time each and resident memory
   --peers      beside it, where all meters speak Modbus: modbus-serial's loop, libmodbus and pymodbus where installed
 `
 
@@ -38,11 +40,13 @@ export async function run(args: readonly string[]): Promise<number> {
       agent: { type: 'string', default: fileURLToPath(new URL('../../agent/main.js', import.meta.url)) },
       only: { type: 'string' },
       repeat: { type: 'string', default: '1' },
+      soak: { type: 'string' },
       long: { type: 'boolean', default: false },
       peers: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
   })
+  if (values.soak) return soakBus(Number(values.soak))
   const folder = resolve(values.yardstick)
   const file = positionals[0] ?? join(folder, 'scenarios-public.json')
   if (values.help || !existsSync(file) || !existsSync(join(folder, 'bussim.c'))) {
