@@ -21,7 +21,12 @@ export interface ReadingPlace {
   readonly source: SourceName
   /** false while the agent's clock was not trusted */
   readonly clockTrusted: boolean
+  /** the meter's clock minus ours when it was last read; undefined when it never was */
+  readonly driftMs?: number | undefined
 }
+
+/** DL/T 645-2007 7.5: a clock further off than this is beyond what a broadcast may mend; what it stamps is in the wrong slot. */
+export const CLOCK_LIMIT_MS = 300_000
 
 /** The archive's ratio of a meter as it stands in a reading. */
 export function ratioStampOf(meter: MeterPoint): RatioStamp {
@@ -47,6 +52,10 @@ export function toReading(answer: MeterAnswer, meter: MeterPoint, place: Reading
   const values = valuesFor(meter, answer.values)
   const flags: QualityFlag[] = values.some(([, value]) => value === null) ? ['incomplete'] : []
   if (!place.clockTrusted) flags.push('clock')
+  if (answer.values.some(value => value.coarse === true && value.item !== null && value.value !== null))
+    flags.push('resolution')
+  // what the agent read at its own time is in the right slot whatever the meter's clock says
+  if (place.source !== 'live' && Math.abs(place.driftMs ?? 0) > CLOCK_LIMIT_MS) flags.push('meterClock')
   return {
     meter: meter.id,
     slot: place.slot,
