@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
+import { prepareRecipient } from '../../proto/crypto/sm2-envelope.ts'
 import type { Signer } from '../../proto/envelope/keys.ts'
-import { type Recipient, sealBatch } from '../../proto/envelope/seal.ts'
+import { type Recipient, sealInPieces } from '../../proto/envelope/seal.ts'
 import { isWattproofError } from '../../proto/errors.ts'
+import { finish } from '../../proto/pieces.ts'
 import type { Reading } from '../../proto/reading.ts'
 import { slotEndMs, slotOf } from '../../proto/slot.ts'
 import { ANCHOR_REASON } from '../../proto/wire/anchor.ts'
@@ -71,10 +74,14 @@ export class SealLoop {
   /** Works until the signal aborts. Rejects only on a damaged store or a defect. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, log, slotSeconds, idleMs = Math.min(1_000, slotSeconds * 100) } = this.#options
+    for (const { publicKey } of this.#options.recipients) {
+      prepareRecipient(publicKey)
+      await setImmediate()
+    }
     while (!signal.aborted) {
       let waitMs = idleMs
       try {
-        if (this.step()) waitMs = 0
+        if (await this.#stepInPieces(signal)) waitMs = 0
       } catch (error) {
         if (!isWattproofError(error) || error.code === 'STORE_CORRUPT') throw error
         log.error('seal-failed', { error })
@@ -86,6 +93,21 @@ export class SealLoop {
 
   /** Seals at most one batch. @returns whether it did */
   step(): boolean {
+    return finish(this.#pieces())
+  }
+
+  /** {@link step} with the event loop turning between its pieces; nothing is kept of a batch that an abort cut off. */
+  async #stepInPieces(signal: AbortSignal): Promise<boolean> {
+    const pieces = this.#pieces()
+    while (!signal.aborted) {
+      const piece = pieces.next()
+      if (piece.done) return piece.value
+      await setImmediate()
+    }
+    return false
+  }
+
+  *#pieces(): Generator<undefined, boolean> {
     const { clock, log, slotSeconds, store } = this.#options
     // a time that is not believed is not signed; the readings wait in the store
     if (!clock.trusted()) return false
@@ -96,7 +118,7 @@ export class SealLoop {
       return false
     }
     if (next < slotOf(nowMs, slotSeconds) && this.#isReady(next, nowMs)) {
-      this.#sealSlot(next)
+      yield* this.#sealSlot(next)
       return true
     }
     const late = next > 0 ? store.unsealed(0, next - 1) : []
@@ -106,7 +128,7 @@ export class SealLoop {
     // one supplementary batch a slot is enough, unless there is a full one
     if (sinceMs < slotSeconds * 1_000 && late.length < SUPPLEMENTARY_LEAVES) return false
     this.#lastSupplementMs = clock.monotonicMs()
-    this.#sealLate(late.slice(0, SUPPLEMENTARY_LEAVES))
+    yield* this.#sealLate(late.slice(0, SUPPLEMENTARY_LEAVES))
     return true
   }
 
@@ -128,36 +150,38 @@ export class SealLoop {
     return missingMeters(roster(), store.unsealed(slot, slot)).length === 0
   }
 
-  #sealSlot(slot: number): void {
+  *#sealSlot(slot: number): Generator<undefined, void> {
     const { store, roster, slotSeconds, hit } = this.#options
     const entries = roster()
+    yield
     const wasDown = slotEndMs(slot, slotSeconds) <= this.#startedAtMs
     const readings = completeSlot(store, entries, slot, wasDown ? 'agentDown' : 'noTime')
     hit?.('completed')
-    this.#seal(
+    yield* this.#seal(
       readings,
       entries.map(({ meter }) => meter),
       { slotFrom: slot, slotTo: slot, reason: ANCHOR_REASON.slot }
     )
   }
 
-  #sealLate(readings: readonly Reading[]): void {
+  *#sealLate(readings: readonly Reading[]): Generator<undefined, void> {
     const slots = readings.map(({ slot }) => slot)
-    this.#seal(readings, supplementaryRoster(this.#options.roster(), readings), {
+    yield* this.#seal(readings, supplementaryRoster(this.#options.roster(), readings), {
       slotFrom: Math.min(...slots),
       slotTo: Math.max(...slots),
       reason: ANCHOR_REASON.supplementary
     })
   }
 
-  #seal(
+  *#seal(
     readings: readonly Reading[],
     roster: readonly string[],
     claim: { readonly slotFrom: number; readonly slotTo: number; readonly reason: number }
-  ): void {
+  ): Generator<undefined, void> {
     const { store, clock, log, gateway, suite, recipients, signer, deviceSecret, random, hit } = this.#options
     const { opening, ...number } = nextNumber(store, random)
-    const batch = sealBatch({
+    yield
+    const batch = yield* sealInPieces({
       ...{ suite, gateway, roster, readings, recipients, signer, deviceSecret, random },
       ...number,
       ...claim,
@@ -165,6 +189,7 @@ export class SealLoop {
       created: Math.floor(clock.nowMs() / 1_000)
     })
     hit?.('sealed')
+    yield
     store.commitBatch(batch)
     hit?.('committed')
     log.info('sealed', {

@@ -24,12 +24,14 @@ export function completeSlot(
   slot: number,
   reason: GapReason
 ): Reading[] {
-  const gaps = missingMeters(roster, store.unsealed(slot, slot)).map(({ meter, ratio }) =>
+  const present = store.unsealed(slot, slot)
+  const gaps = missingMeters(roster, present).map(({ meter, ratio }) =>
     gapRecord(meter, slot, store.highestVersion(meter, slot) + 1, reason, ratio)
   )
   if (gaps.length > 0) store.appendReadings(SEAL_SOURCE, gaps)
   const meters = new Set(roster.map(({ meter }) => meter))
-  return store.unsealed(slot, slot).filter(({ meter }) => meters.has(meter))
+  const complete = gaps.length > 0 ? store.unsealed(slot, slot) : present
+  return complete.filter(({ meter }) => meters.has(meter))
 }
 
 /** Meters of late readings: the roster's in its order, then those that left it, by name. */

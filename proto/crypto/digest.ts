@@ -29,10 +29,10 @@ export function hmacSm3(key: Uint8Array, message: Uint8Array): Uint8Array {
 }
 
 /**
- * HMAC-SM3 under one key for many messages: the pads are made once.
+ * HMAC-SM3 under one key for many messages, each given in parts: the pads are made once.
  * Written over the bare digest because node's createHmac takes 20 us to set up on Node 24 (10 ms a batch of 500 salts).
  */
-export function keyedHmacSm3(key: Uint8Array): (message: Uint8Array) => Uint8Array {
+export function keyedHmacSm3(key: Uint8Array): (...parts: readonly Uint8Array[]) => Uint8Array {
   const digest = symmetric().sm3
   const short = requireBytes(key, 'key').length > BLOCK ? digest(key) : key
   const innerPad = new Uint8Array(BLOCK).fill(0x36)
@@ -41,8 +41,9 @@ export function keyedHmacSm3(key: Uint8Array): (message: Uint8Array) => Uint8Arr
     innerPad[i] = (short[i] as number) ^ 0x36
     outer[i] = (short[i] as number) ^ 0x5c
   }
-  return message => {
-    outer.set(digest(concatBytes(innerPad, requireBytes(message, 'message'))), BLOCK)
+  return (...parts) => {
+    for (const part of parts) requireBytes(part, 'message')
+    outer.set(digest(concatBytes(innerPad, ...parts)), BLOCK)
     return digest(outer)
   }
 }

@@ -80,6 +80,12 @@ export function sm2Decrypt(privateKey: Uint8Array, wrapped: Uint8Array): Uint8Ar
   return plaintext.slice()
 }
 
+/** Makes the tables for a recipient ahead of the first batch to it. @throws CryptoError CRYPTO_KEY */
+export function prepareRecipient(publicKey: Uint8Array): void {
+  recipientPoint(publicKey).multiply(SM2_ORDER - 1n)
+  sm2Curve().BASE.multiply(SM2_ORDER - 1n)
+}
+
 const RECIPIENTS_KEPT = 8
 const recipients = new Map<string, Sm2Point>()
 

@@ -5,6 +5,7 @@ import { DOMAIN } from '../wire/suite.ts'
 
 const INFO = utf8('wattproof/v1/batch-keys')
 const CONTENT_KEY = utf8('wattproof/v1/content-key\0')
+const EMPTY = new Uint8Array(0)
 const EPHEMERAL = utf8('wattproof/v1/ephemeral\0')
 
 /** What tells one sealing from another and is bound into its keys. */
@@ -70,5 +71,9 @@ export function leafSalt(saltKey: Uint8Array, meter: string, slot: number): Uint
 /** {@link leafSalt} for many leaves under one key. */
 export function leafSalter(saltKey: Uint8Array): (meter: string, slot: number) => Uint8Array {
   const mac = keyedHmacSm3(saltKey)
-  return (meter, slot) => mac(concatBytes(DOMAIN.leaf, u64be(slot), utf8(meter))).subarray(0, 16)
+  let last: { readonly slot: number; readonly octets: Uint8Array } = { slot: -1, octets: EMPTY }
+  return (meter, slot) => {
+    if (slot !== last.slot) last = { slot, octets: u64be(slot) }
+    return mac(DOMAIN.leaf, last.octets, utf8(meter)).subarray(0, 16)
+  }
 }

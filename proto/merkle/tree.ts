@@ -1,3 +1,4 @@
+import { concatBytes } from '../bytes.ts'
 import { sha256, sm3 } from '../crypto/digest.ts'
 import { CryptoError } from '../errors.ts'
 
@@ -5,17 +6,16 @@ import { CryptoError } from '../errors.ts'
 export type HashName = 'sha256' | 'sm3'
 
 const DIGEST = 32
+const LEAF = Uint8Array.of(0)
 
 /** H of the suite. */
 export function hashWith(hash: HashName): (message: Uint8Array) => Uint8Array {
   return hash === 'sm3' ? sm3 : sha256
 }
 
-/** MTH of one entry: H(0x00 || entry), RFC 9162 2.1.1. */
-export function leafHash(hash: HashName, entry: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + entry.length)
-  input.set(entry, 1)
-  return hashWith(hash)(input)
+/** MTH of one entry, given in parts: H(0x00 || entry), RFC 9162 2.1.1. */
+export function leafHash(hash: HashName, ...entry: readonly Uint8Array[]): Uint8Array {
+  return hashWith(hash)(concatBytes(LEAF, ...entry))
 }
 
 /** H(0x01 || left || right) under one buffer: a tree of 500 leaves makes 499 of these. */

@@ -17,15 +17,17 @@ const TEXT = 3
 const ARRAY = 4
 const NULL = 0xf6
 const TWO_32 = 0x1_0000_0000
+const SCRATCH_OCTETS = 1024
+const SCRATCH_MAX = 65536
 
 /**
  * Deterministic CBOR (RFC 8949 4.2.1): shortest heads, definite lengths.
  * @throws CodecError CODEC_RANGE for a number that is no safe integer, CODEC_SHAPE for text with a lone surrogate
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const out = new Octets()
-  write(out, value)
-  return out.take()
+  SCRATCH.restart()
+  write(SCRATCH, value)
+  return SCRATCH.take()
 }
 
 /**
@@ -54,11 +56,19 @@ export function decodeCbor(octets: Uint8Array, limits: CborLimits): CborValue {
   return value
 }
 
-/** A buffer that grows; views into it live until take(). */
+/** A buffer that grows. */
 class Octets {
-  private octets = new Uint8Array(256)
+  private octets = new Uint8Array(SCRATCH_OCTETS)
   private view = new DataView(this.octets.buffer)
   private size = 0
+
+  /** Forgets what was written, and a buffer that one large object made large. */
+  restart(): void {
+    this.size = 0
+    if (this.octets.length <= SCRATCH_MAX) return
+    this.octets = new Uint8Array(SCRATCH_OCTETS)
+    this.view = new DataView(this.octets.buffer)
+  }
 
   head(major: number, argument: number): void {
     const type = major << 5
@@ -99,6 +109,16 @@ class Octets {
     this.size += bytes.length
   }
 
+  /** Text that is ASCII, as ids are, octet by octet. @returns whether it was; else nothing is written */
+  ascii(text: string): boolean {
+    const size = text.length
+    for (let i = 0; i < size; i++) if (text.charCodeAt(i) > 127) return false
+    this.head(TEXT, size)
+    this.reserve(size)
+    for (let i = 0; i < size; i++) this.octets[this.size++] = text.charCodeAt(i)
+    return true
+  }
+
   take(): Uint8Array {
     return this.octets.slice(0, this.size)
   }
@@ -112,6 +132,9 @@ class Octets {
   }
 }
 
+/** One for all: encoding is synchronous, and a batch encodes 500 readings one after the other. */
+const SCRATCH = new Octets()
+
 const write = (out: Octets, value: CborValue): void => {
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw new CodecError('CODEC_RANGE', `${value} is not a safe integer`)
@@ -122,6 +145,7 @@ const write = (out: Octets, value: CborValue): void => {
     out.head(BYTES, value.length)
     out.append(value)
   } else if (typeof value === 'string') {
+    if (out.ascii(value)) return
     if (/\p{Cs}/u.test(value)) throw new CodecError('CODEC_SHAPE', 'text has a surrogate without its pair')
     const octets = utf8(value)
     out.head(TEXT, octets.length)

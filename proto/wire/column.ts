@@ -18,6 +18,7 @@ export const COLUMN_MODE = {
 
 /** Columns with a value beyond this go out plain, so that no difference or sum ever leaves the safe integers. */
 export const PLAIN_FROM = 2 ** 48
+const TWO_31 = 2 ** 31
 
 /** Other columns of the same rows by item, for mode `sum`. */
 export interface SumTerms {
@@ -116,5 +117,11 @@ const gcd = (a: number, b: number): number => {
 }
 
 /** Roughly the bits that the numbers take. */
-const bitsOf = (values: readonly number[]): number =>
-  values.reduce((bits, value) => bits + Math.ceil(Math.log2(Math.abs(value) + 1)), 0)
+const bitsOf = (values: readonly number[]): number => {
+  let bits = 0
+  for (const value of values) {
+    const size = Math.abs(value)
+    bits += size < TWO_31 ? 32 - Math.clz32(size) : Math.ceil(Math.log2(size + 1))
+  }
+  return bits
+}

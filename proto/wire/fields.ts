@@ -116,7 +116,12 @@ export function requireUint(value: CborValue, at: string, max = Number.MAX_SAFE_
 
 /** @throws CodecError CODEC_SHAPE */
 export function requireId(value: CborValue, at: string): string {
-  if (typeof value !== 'string' || value.length === 0 || utf8(value).length > ID_MAX)
+  // a UTF-16 unit is at most 3 octets: most ids need no encoding to be measured
+  if (
+    typeof value !== 'string' ||
+    value.length === 0 ||
+    (3 * value.length > ID_MAX && utf8(value).length > ID_MAX)
+  )
     throw shape(at, `text of 1 to ${ID_MAX} octets`)
   return value
 }

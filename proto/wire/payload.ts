@@ -1,4 +1,5 @@
 import { CodecError } from '../errors.ts'
+import { finish } from '../pieces.ts'
 import type { ItemValue, RatioStamp, Reading } from '../reading.ts'
 import { PLAIN_FROM, readColumn, repeat, type SumTerms, writeColumn } from './column.ts'
 import { COUNT_MAX } from './header.ts'
@@ -21,8 +22,14 @@ export interface Payload {
  * @throws CodecError when a reading breaks its rules or is not in leaf order (place in the roster, slot, version)
  */
 export function encodePayload(payload: Payload): Uint8Array {
+  return finish(encodePayloadInPieces(payload))
+}
+
+/** {@link encodePayload} in pieces of about a millisecond each; the payload must not change between them. */
+export function* encodePayloadInPieces(payload: Payload): Generator<undefined, Uint8Array> {
   const { readings, roster } = payload
   for (const reading of readings) requireReading(reading)
+  yield
   const places = requireLeafOrder(payload)
   const ratios = distinctRatios(readings)
   const { classes, classOf } = sortIntoClasses(readings)
@@ -34,6 +41,7 @@ export function encodePayload(payload: Payload): Uint8Array {
   out.uint(classes.length)
   for (const entry of classes) writeClass(out, entry)
   out.uint(readings.length)
+  yield
   writeColumn(out, classOf)
   writeColumn(out, places)
   for (const key of ['slot', 'version', 'quality', 'source'] as const)
@@ -51,13 +59,14 @@ export function encodePayload(payload: Payload): Uint8Array {
     out,
     readings.flatMap(({ ratio }) => (ratio ? (ratioNumbers.get(ratioKey(ratio)) as number) : []))
   )
-  classes.forEach((entry, number) => {
+  for (const [number, entry] of classes.entries()) {
+    yield
     writeValues(
       out,
       entry,
       readings.filter((_, row) => classOf[row] === number)
     )
-  })
+  }
   return out.take()
 }
 

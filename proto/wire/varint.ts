@@ -5,18 +5,19 @@ const TWO_49 = 2 ** 49
 
 /** Writes the numbers of a payload: base-128, least significant group first, high bit = more follow (LEB128). */
 export class VarintWriter {
-  private readonly octets: number[] = []
+  private octets = new Uint8Array(1024)
+  private size = 0
 
   /** @param value 0..2^53-1, or any non-negative bigint */
   uint(value: number | bigint): void {
     let rest = value
     if (typeof rest === 'bigint') {
-      for (; rest > 127n; rest >>= 7n) this.octets.push(Number(rest & 127n) | 128)
+      for (; rest > 127n; rest >>= 7n) this.put(Number(rest & 127n) | 128)
     } else {
-      for (; rest >= TWO_28; rest = Math.floor(rest / 128)) this.octets.push((rest % 128) | 128)
-      for (; rest > 127; rest >>>= 7) this.octets.push((rest & 127) | 128)
+      for (; rest >= TWO_28; rest = Math.floor(rest / 128)) this.put((rest % 128) | 128)
+      for (; rest > 127; rest >>>= 7) this.put((rest & 127) | 128)
     }
-    this.octets.push(Number(rest))
+    this.put(Number(rest))
   }
 
   /** Zig-zag: 0, -1, 1, -2 ... as 0, 1, 2, 3 ...; exact for every safe integer. */
@@ -26,11 +27,20 @@ export class VarintWriter {
   }
 
   append(octets: Uint8Array): void {
-    for (const octet of octets) this.octets.push(octet)
+    for (const octet of octets) this.put(octet)
   }
 
   take(): Uint8Array {
-    return Uint8Array.from(this.octets)
+    return this.octets.slice(0, this.size)
+  }
+
+  private put(octet: number): void {
+    if (this.size === this.octets.length) {
+      const larger = new Uint8Array(2 * this.size)
+      larger.set(this.octets)
+      this.octets = larger
+    }
+    this.octets[this.size++] = octet
   }
 }
 

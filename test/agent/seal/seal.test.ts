@@ -195,6 +195,28 @@ t.test('a lost state opens one new epoch that names the last acknowledged anchor
   state.store.close()
 })
 
+t.test('other work goes on while a batch is sealed, and what an abort cuts off leaves no trace', async t => {
+  const { clock, state, loopOf } = setUp(t)
+  loopOf().step()
+  clock.pass(SLOT_MS)
+  const cut = new AbortController()
+  await loopOf({ hit: () => cut.abort() }).run(cut.signal)
+  t.equal(state.store.head(), undefined, 'aborted between the gaps and the seal')
+
+  const stop = new AbortController()
+  let turns = 0
+  const countTurns = (): void => {
+    turns++
+    if (!stop.signal.aborted) setImmediate(countTurns)
+  }
+  countTurns()
+  const at = new Map<SealPoint, number>()
+  await loopOf({ hit: point => at.set(point, turns), onSealed: () => stop.abort() }).run(stop.signal)
+  t.ok((at.get('sealed') ?? 0) - (at.get('completed') ?? 0) >= 5, 'the event loop turned in between')
+  t.equal(state.store.head()?.seq, 0)
+  state.store.close()
+})
+
 t.test('the loop survives a full disk and ends with its signal', async t => {
   const { clock, state, loopOf } = setUp(t)
   const stop = new AbortController()
