@@ -37,7 +37,8 @@ export function spanOf(options: Options, slotSeconds: number): Span {
 export function parseSlot(text: string, slotSeconds: number, flag: string): number {
   if (/^\d{1,12}$/.test(text)) return Number(text)
   const zoned = /(Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.length === 10 ? `${text}T00:00` : text}Z`
-  const ms = Date.parse(zoned)
+  // Date.parse takes "-1" for a year: only ISO dates count
+  const ms = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(zoned) : Number.NaN
   if (Number.isNaN(ms)) {
     throw new UsageError('USAGE_FLAG', `neither a slot number nor a time: ${JSON.stringify(text)}`, {
       at: flag,
