@@ -29,6 +29,7 @@ import { daemonVerbs } from './daemon-verbs.ts'
 import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
 import { openMeterBuses } from './lines.ts'
 import { statusSamples } from './metrics.ts'
+import { findSideWarnings } from './profile-sides.ts'
 import { pruneLoop } from './retention.ts'
 import { openStore } from './stores.ts'
 import { TroubleDesk } from './trouble-desk.ts'
@@ -66,6 +67,7 @@ export async function runDaemon(
   const closers: (() => Promise<unknown> | unknown)[] = [() => store.close()]
   const notifier = await createNotifier(notifyEnvironment(process.env))
   try {
+    for (const warning of findSideWarnings(config)) log.warn('ratio-side', { ...warning })
     const buses = openMeterBuses(config, { clock, log, learned: store })
     closers.unshift(() => Promise.all(buses.map(bus => bus.close())))
     const daemon: Daemon = { config, clock, log, store, identity, buses }

@@ -11,12 +11,16 @@ export const configVerbs: readonly Verb[] = [
     async run({ out, configFile }) {
       try {
         const config = loadConfig(configFile)
+        const { findSideWarnings } = await import('../../compose/profile-sides.ts')
+        const warnings = findSideWarnings(config)
+        for (const warning of warnings) out.line(`${warning.meter}: ${warning.message} (${warning.next})`)
         out.document({
           ok: true,
           file: configFile,
           gateway: config.gateway,
           buses: config.buses.length,
           meters: config.meters.length,
+          warnings,
           problems: []
         })
         out.line(`${configFile}: ok, ${config.buses.length} bus(es), ${config.meters.length} meter(s)`)
