@@ -66,6 +66,8 @@ export interface MeterPoint {
   /** e.g. per-meter rule limits from the configuration */
   readonly rules: Readonly<Record<string, number>>
   readonly location: { readonly lat: number; readonly lon: number } | undefined
+  /** where a slot's energy comes from: read right after its end (when left out), or the meter's own record at its end, live as fallback */
+  readonly slotValue?: 'live' | 'profile'
 }
 
 /** Why a request brought no value. Silence, an error answer and garbage are three different things. */

@@ -1,6 +1,8 @@
 import type { Reading } from '../../proto/reading.ts'
 import { slotEndMs } from '../../proto/slot.ts'
 import type { AgentStore, Clock, Log, MeterAnswer, MeterBus, MeterPoint } from '../ports.ts'
+import { ClockTable } from './clock-table.ts'
+import { ExactSlots, type SlotAnswer } from './exact-slot.ts'
 import { sweepBus } from './sweep.ts'
 import { toReading } from './to-reading.ts'
 
@@ -15,7 +17,7 @@ export interface AcquireDeps {
   readonly buses: readonly MeterBus[]
   readonly meters: readonly MeterPoint[]
   readonly slotSeconds: number
-  readonly store: Pick<AgentStore, 'appendReadings' | 'highestVersion' | 'setMeta'>
+  readonly store: Pick<AgentStore, 'appendReadings' | 'highestVersion' | 'setMeta' | 'get' | 'set' | 'delete'>
   readonly check: ReadingChecker
   readonly clock: Clock
   readonly log: Log
@@ -41,18 +43,28 @@ export const SWEPT_META = 'sweptSlot'
  */
 export class AcquireLoop {
   readonly #deps: AcquireDeps
+  readonly #clocks: ClockTable
+  readonly #exact: ExactSlots
   #running: Promise<void> = Promise.resolve()
   #busy = false
 
   constructor(deps: AcquireDeps) {
     this.#deps = deps
+    this.#clocks = new ClockTable(deps.store)
+    this.#exact = new ExactSlots(deps.clock, deps.slotSeconds)
   }
 
   /** Sweeps all buses for the slot that has just ended. Resolves when its readings are recorded. */
   sweepSlot(slot: number, signal: AbortSignal): Promise<void> {
     if (this.#busy) this.#deps.log.warn('sweep-overrun', { slot })
-    this.#running = this.#running.then(() => this.#sweep(slot, signal))
+    // a sweep that failed must not take the later ones with it
+    this.#running = this.settled().then(() => this.#sweep(slot, signal))
     return this.#running
+  }
+
+  /** Resolves when no sweep is under way. */
+  settled(): Promise<void> {
+    return this.#running.catch(() => undefined)
   }
 
   async #sweep(slot: number, signal: AbortSignal): Promise<void> {
@@ -85,11 +97,13 @@ export class AcquireLoop {
   }
 
   async #sweepOne(bus: MeterBus, slot: number, signal: AbortSignal, deadlineMs: number) {
-    const { clock, log, slotSeconds, store, check } = this.#deps
+    const { clock, log, store, check } = this.#deps
     const meters = this.#deps.meters.filter(meter => meter.bus === bus.name)
-    let answers = new Map<string, MeterAnswer>()
+    const answers = new Map<string, MeterAnswer>()
+    const exact = new Map<string, SlotAnswer>()
+    const clocksDue = this.#clocks.due(meters, clock.nowMs())
     try {
-      answers = await sweepBus(
+      await sweepBus(
         bus,
         meters,
         { clock, log },
@@ -97,29 +111,46 @@ export class AcquireLoop {
           priority: 'slot',
           deadlineMs,
           signal,
+          answers,
+          withClock: meter => clocksDue.has(meter.id),
           withRatio: this.#wantsRatio(slot)
         }
       )
+      for (const meter of meters) {
+        const live = answers.get(meter.id)
+        if (!live || !this.#exact.wants(meter, slot) || clock.monotonicMs() >= deadlineMs) continue
+        exact.set(meter.id, await this.#exact.improve(bus, meter, slot, live, signal))
+      }
     } catch (error) {
       if (!signal.aborted) log.error('sweep-failed', { bus: bus.name, slot, error })
     }
+    for (const [meter, answer] of answers) {
+      if (clocksDue.has(meter)) this.#clocks.note(meter, answer, clock.nowMs())
+      this.#clocks.watchCounters(meter, answer)
+    }
     const readings = meters.flatMap(meter => {
-      const answer = answers.get(meter.id)
-      const version = store.highestVersion(meter.id, slot) + 1
+      const { answer, source } = exact.get(meter.id) ?? { answer: answers.get(meter.id), source: 'live' }
       // a meter without an answer here was cut off by the end of the process: sealing writes its gap record
-      if (!answer || version > 1) return []
-      return [
-        toReading(answer, meter, {
-          slot,
-          version,
-          slotSeconds,
-          source: 'live',
-          clockTrusted: clock.trusted()
-        })
-      ]
+      if (!answer || store.highestVersion(meter.id, slot) > 0) return []
+      return [this.#toReading(meter, slot, answer, source)]
     })
-    if (readings.length > 0) store.appendReadings(bus.name, check(slot, readings, answers))
-    return { meters: meters.length, answered: readings.filter(reading => reading.values.length > 0).length }
+    // cut short: what was read counts, what was missed so far may only have wanted its second chance
+    const complete = signal.aborted ? readings.filter(({ values }) => values.length > 0) : readings
+    if (complete.length > 0) store.appendReadings(bus.name, check(slot, complete, answers))
+    return { meters: meters.length, answered: complete.filter(({ values }) => values.length > 0).length }
+  }
+
+  #toReading(meter: MeterPoint, slot: number, answer: MeterAnswer, source: SlotAnswer['source']): Reading {
+    const { clock, slotSeconds } = this.#deps
+    const driftMs = this.#clocks.driftMs(meter.id)
+    return toReading(answer, meter, {
+      slot,
+      version: 1,
+      slotSeconds,
+      source,
+      clockTrusted: clock.trusted(),
+      driftMs
+    })
   }
 
   /** The ratio registers are read on the first sweep and then once in about four hours: they change only by programming. */

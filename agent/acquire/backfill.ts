@@ -1,8 +1,17 @@
-import { gapRecord, isGap, type Reading } from '../../proto/reading.ts'
-import { slotEndMs } from '../../proto/slot.ts'
-import type { AgentStore, Clock, Log, MeterBus, MeterPoint, ProfileAnswer, ProfileRecord } from '../ports.ts'
-import { type GapRange, planBackfill } from './backfill-plan.ts'
-import { ratioStampOf, toReading } from './to-reading.ts'
+import type { Reading } from '../../proto/reading.ts'
+import type { AgentStore, Clock, Log, MeterBus, MeterPoint } from '../ports.ts'
+import {
+  addFigures,
+  type BackfillAsk,
+  type BackfillFigures,
+  NOTHING_ASKED,
+  serveAsk
+} from './backfill-ask.ts'
+import { BackfillLine, type BackfillShop } from './backfill-line.ts'
+import { BackfillRests, type MeterRest } from './backfill-rest.ts'
+import { ClockTable } from './clock-table.ts'
+import { GapIndex } from './gap-index.ts'
+import { GapScan } from './gap-scan.ts'
 
 export interface BackfillDeps {
   readonly buses: readonly MeterBus[]
@@ -10,176 +19,183 @@ export interface BackfillDeps {
   readonly slotSeconds: number
   /** how far back gaps are looked for */
   readonly days: number
-  readonly store: Pick<AgentStore, 'queryReadings' | 'appendReadings' | 'highestVersion' | 'get' | 'set'>
+  /** share of the elapsed time back-fill may hold a line, 0..1; 0: only what is asked for */
+  readonly share: number
+  readonly store: Pick<
+    AgentStore,
+    | 'queryReadings'
+    | 'appendReadings'
+    | 'highestVersion'
+    | 'lastSealedSlot'
+    | 'getMeta'
+    | 'get'
+    | 'set'
+    | 'delete'
+  >
   /** quality of late readings: same checks, no alarms about the past */
   readonly check: (readings: readonly Reading[]) => Reading[]
   readonly clock: Clock
   readonly log: Log
 }
 
-/** What one round of back-fill brought. */
-export interface BackfillFigures {
-  readonly ranges: number
-  readonly filled: number
-  /** slots the meter's own profile has no record for, now recorded as such */
-  readonly holes: number
-  readonly damagedBlocks: number
+/** What back-fill has before it, for status and `gaps`. */
+export interface BackfillState {
+  /** false while the store's past is still being looked through */
+  readonly scanned: boolean
+  /** meters with gaps that could be filled, or that are left alone */
+  readonly meters: readonly {
+    readonly meter: string
+    readonly gapSlots: number
+    readonly rest: MeterRest | null
+  }[]
 }
 
-/** Slots a single range holds at the most: four hours of 15-minute records are two or three frames of class 4. */
-const RANGE_SLOTS = 16
-/** A record counts for a slot when its stamp is this close to the slot's end. */
-const STAMP_TOLERANCE_MS = 1000
-/** A meter that has no load profile is asked again after a day: the mode word can be changed. */
-const UNSUPPORTED_MS = 86_400_000
-/** A range that brought nothing because the meter was silent rests this long. */
-const RETRY_MS = 10 * 60_000
+/** Between two looks for something to do. */
+const IDLE_MS = 5_000
+/** The store's past is looked through in this share of the time. */
+const SCAN_SHARE = 0.2
+
+interface Job {
+  readonly meter: string
+  readonly ask: BackfillAsk
+  readonly signal: AbortSignal
+  readonly resolve: (figures: BackfillFigures) => void
+  readonly reject: (reason: unknown) => void
+}
 
 /**
- * Re-reads gaps from the meters' own memory. A filled slot becomes a new version with the source and the record's own stamp; a slot the
- * profile has no record for becomes a new gap record that says so. Nothing is ever interpolated.
+ * Re-reads gaps from the meters' own memory for as long as there are any. A filled slot becomes a new version with the source and the
+ * record's own stamp; a slot the memory has no record for becomes a gap record that says so. What is left to do is told by the store
+ * alone: a kill at any point costs only what had not been stored.
  */
 export class Backfill {
   readonly #deps: BackfillDeps
-  readonly #restUntil = new Map<string, number>()
+  readonly #shop: BackfillShop
+  readonly #lines: readonly BackfillLine[]
+  readonly #jobs = new Map<BackfillLine, Job[]>()
+  readonly #wakes = new Map<BackfillLine, AbortController>()
+  #running = false
 
   constructor(deps: BackfillDeps) {
     this.#deps = deps
+    const { buses, meters, store, clock } = deps
+    const index = new GapIndex()
+    this.#shop = {
+      ...deps,
+      index,
+      scan: new GapScan({ ...deps, index, meters: new Set(meters.map(({ id }) => id)) }),
+      rests: new BackfillRests(clock, store),
+      clocks: new ClockTable(store)
+    }
+    this.#lines = buses.map(bus => new BackfillLine(bus, meters, this.#shop))
+  }
+
+  /** Works until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#running = true
+    const wakeAll = () => {
+      for (const wake of this.#wakes.values()) wake.abort()
+    }
+    signal.addEventListener('abort', wakeAll, { once: true })
+    await Promise.all([this.#scanAll(signal), ...this.#lines.map(line => this.#runLine(line, signal))])
+    this.#running = false
   }
 
   /**
-   * One round over all buses, newest gaps first.
-   * @param span narrows the round to what an operator asked for
+   * Reads again what is asked for, before anything that is due by itself. Resolves when it is stored.
+   * Rejects with the signal's reason when it aborts.
    */
-  async round(
-    signal: AbortSignal,
-    span: { meter?: string; fromSlot?: number; toSlot?: number } = {}
-  ): Promise<BackfillFigures> {
-    const { buses, clock, days, slotSeconds, store } = this.#deps
-    const nowSlot = Math.floor(clock.nowMs() / (slotSeconds * 1000))
-    const fromSlot = span.fromSlot ?? nowSlot - Math.ceil((days * 86_400) / slotSeconds)
-    const query = {
-      fromSlot,
-      ...(span.toSlot === undefined ? {} : { toSlot: span.toSlot }),
-      ...(span.meter === undefined ? {} : { meter: span.meter })
-    }
-    const ranges = planBackfill(store.queryReadings(query), RANGE_SLOTS)
-    const asked = span.meter !== undefined || span.fromSlot !== undefined
-    const figures = await Promise.all(buses.map(bus => this.#roundOf(bus, ranges, asked, signal)))
-    return figures.reduce((sum, one) => ({
-      ranges: sum.ranges + one.ranges,
-      filled: sum.filled + one.filled,
-      holes: sum.holes + one.holes,
-      damagedBlocks: sum.damagedBlocks + one.damagedBlocks
-    }))
-  }
-
-  async #roundOf(
-    bus: MeterBus,
-    ranges: readonly GapRange[],
-    asked: boolean,
-    signal: AbortSignal
-  ): Promise<BackfillFigures> {
-    const sum = { ranges: 0, filled: 0, holes: 0, damagedBlocks: 0 }
-    for (const range of ranges) {
-      const meter = this.#deps.meters.find(({ id, bus: name }) => id === range.meter && name === bus.name)
-      if (!meter || signal.aborted || (!asked && this.#isResting(meter.id, range))) continue
-      sum.ranges++
-      const one = await this.#fill(bus, meter, range, signal)
-      sum.filled += one.filled
-      sum.holes += one.holes
-      sum.damagedBlocks += one.damagedBlocks
-    }
-    return sum
-  }
-
-  #isResting(meter: string, range: GapRange): boolean {
-    const now = this.#deps.clock.nowMs()
-    return (
-      Number(this.#deps.store.get(`backfill/unsupported/${meter}`) ?? 0) > now ||
-      (this.#restUntil.get(`${meter}/${range.toSlot}`) ?? 0) > now
-    )
-  }
-
-  async #fill(
-    bus: MeterBus,
-    meter: MeterPoint,
-    range: GapRange,
-    signal: AbortSignal
-  ): Promise<{ filled: number; holes: number; damagedBlocks: number }> {
-    const { clock, log, slotSeconds, store } = this.#deps
-    const answer = await bus.readProfile(
-      meter,
-      slotEndMs(range.fromSlot, slotSeconds),
-      slotEndMs(range.toSlot, slotSeconds),
-      {
-        priority: 'backfill',
-        signal
+  async ask(ask: BackfillAsk, signal: AbortSignal): Promise<BackfillFigures> {
+    const jobs: Promise<BackfillFigures>[] = []
+    for (const line of this.#lines) {
+      for (const meter of line.meters.keys()) {
+        if (ask.meter !== undefined && ask.meter !== meter) continue
+        jobs.push(
+          new Promise((resolve, reject) => {
+            const waiting = this.#jobs.get(line) ?? []
+            waiting.push({ meter, ask, signal, resolve, reject })
+            this.#jobs.set(line, waiting)
+          })
+        )
       }
-    )
-    if (answer.status === 'unsupported')
-      store.set(`backfill/unsupported/${meter.id}`, String(clock.nowMs() + UNSUPPORTED_MS))
-    if (answer.status === 'failed' || answer.status === 'unsupported') {
-      this.#restUntil.set(`${meter.id}/${range.toSlot}`, clock.nowMs() + RETRY_MS)
-      return { filled: 0, holes: 0, damagedBlocks: answer.damagedBlocks }
+      if (this.#running) this.#wakes.get(line)?.abort()
+      else void this.#serveJobs(line)
     }
-    const found = this.#readingsOf(meter, range, answer)
-    // a damaged block may be the very record that is missing: only an undamaged answer proves a hole
-    const holes =
-      answer.damagedBlocks === 0 && answer.faults.length === 0 ? this.#holesOf(meter, range, found) : []
-    const fresh = [...this.#deps.check(found), ...holes]
-    if (fresh.length > 0) store.appendReadings(bus.name, fresh)
-    if (found.length === 0 && holes.length === 0)
-      this.#restUntil.set(`${meter.id}/${range.toSlot}`, clock.nowMs() + RETRY_MS)
-    log.info('backfilled', {
-      ...range,
-      filled: found.length,
-      holes: holes.length,
-      damaged: answer.damagedBlocks
+    return (await Promise.all(jobs)).reduce(addFigures, NOTHING_ASKED)
+  }
+
+  state(): BackfillState {
+    const { index, rests, scan } = this.#shop
+    const meters = this.#deps.meters.flatMap(({ id }) => {
+      const gapSlots = index.count(id)
+      const rest = rests.ofMeter(id) ?? null
+      return gapSlots > 0 || rest ? [{ meter: id, gapSlots, rest }] : []
     })
-    return { filled: found.length, holes: holes.length, damagedBlocks: answer.damagedBlocks }
+    return { scanned: scan.complete, meters }
   }
 
-  /** One reading for each record whose own stamp falls on the end of a slot of the range. */
-  #readingsOf(meter: MeterPoint, range: GapRange, answer: ProfileAnswer): Reading[] {
-    const { clock, slotSeconds, store } = this.#deps
-    const bySlot = new Map<number, ProfileRecord>()
-    for (const record of answer.records) {
-      const slot = Math.round(record.stampMs / (slotSeconds * 1000)) - 1
-      if (Math.abs(record.stampMs - slotEndMs(slot, slotSeconds)) > STAMP_TOLERANCE_MS) continue
-      if (slot >= range.fromSlot && slot <= range.toSlot && !bySlot.has(slot)) bySlot.set(slot, record)
+  async #scanAll(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps
+    while (!signal.aborted && this.#deps.share > 0) {
+      const startedMs = clock.monotonicMs()
+      let more = false
+      try {
+        more = this.#shop.scan.step()
+      } catch (error) {
+        log.error('gap-scan-failed', { error })
+      }
+      const spentMs = clock.monotonicMs() - startedMs
+      const waitMs = more ? spentMs * (1 / SCAN_SHARE - 1) : this.#idleMs()
+      await clock.wait(waitMs, signal).catch(() => undefined)
     }
-    const readings = [...bySlot].map(([slot, record]) =>
-      toReading(
-        {
-          values: record.values,
-          faults: [],
-          readAtMs: clock.nowMs(),
-          meterTimeMs: record.stampMs,
-          frames: []
-        },
-        meter,
-        {
-          slot,
-          version: store.highestVersion(meter.id, slot) + 1,
-          slotSeconds,
-          source: answer.source,
-          clockTrusted: clock.trusted()
+  }
+
+  async #runLine(line: BackfillLine, signal: AbortSignal): Promise<void> {
+    const { log, share } = this.#deps
+    while (!signal.aborted) {
+      let waitMs = this.#idleMs()
+      try {
+        await this.#serveJobs(line)
+        const range = share > 0 ? line.next() : undefined
+        if (range) {
+          const { spentMs } = await line.read(range, signal)
+          waitMs = spentMs * (1 / share - 1)
         }
-      )
-    )
-    // a record whose every field is FF is the meter's own way to say that it has none
-    return readings.filter(reading => !isGap(reading))
+        line.store(range === undefined)
+      } catch (error) {
+        if (!signal.aborted) log.error('backfill-failed', { bus: line.bus.name, error })
+      }
+      if (!signal.aborted) await this.#rest(line, waitMs)
+    }
+    try {
+      // the daemon waits for this loop before it closes the store
+      line.store(true)
+    } catch (error) {
+      log.error('backfill-failed', { bus: line.bus.name, error })
+    }
   }
 
-  #holesOf(meter: MeterPoint, range: GapRange, found: readonly Reading[]): Reading[] {
-    const had = new Set(found.map(reading => reading.slot))
-    const holes: Reading[] = []
-    for (let slot = range.fromSlot; slot <= range.toSlot; slot++) {
-      if (had.has(slot)) continue
-      const version = this.#deps.store.highestVersion(meter.id, slot) + 1
-      holes.push(gapRecord(meter.id, slot, version, 'notInProfile', ratioStampOf(meter)))
+  /** Waits, but not longer than until somebody asks for something. */
+  async #rest(line: BackfillLine, ms: number): Promise<void> {
+    const wake = new AbortController()
+    this.#wakes.set(line, wake)
+    if ((this.#jobs.get(line)?.length ?? 0) > 0) return
+    await this.#deps.clock.wait(ms, wake.signal).catch(() => undefined)
+  }
+
+  async #serveJobs(line: BackfillLine): Promise<void> {
+    const waiting = this.#jobs.get(line) ?? []
+    if (waiting.length > 0) line.store(true)
+    for (let job = waiting.shift(); job; job = waiting.shift()) {
+      try {
+        job.resolve(await serveAsk(line, job.meter, job.ask, this.#deps, job.signal))
+      } catch (error) {
+        job.reject(error)
+      }
     }
-    return holes
+  }
+
+  #idleMs(): number {
+    return Math.min(IDLE_MS, (this.#deps.slotSeconds * 1000) / 4)
   }
 }

@@ -14,8 +14,11 @@ export interface SweepOptions {
   /** clock.monotonicMs() after which no further meter is begun */
   readonly deadlineMs: number
   readonly signal?: AbortSignal
-  readonly withClock?: boolean
+  /** whose clocks are read too */
+  readonly withClock?: (meter: MeterPoint) => boolean
   readonly withRatio?: boolean
+  /** where the answers are kept; what is in it when the sweep is cut short was read */
+  readonly answers?: Map<string, MeterAnswer>
   /** called after the first visit of each meter, and again when a later pass brought more */
   readonly onAnswer?: (meter: MeterPoint, answer: MeterAnswer) => void
 }
@@ -33,7 +36,7 @@ export async function sweepBus(
   host: { readonly clock: Clock; readonly log: Log },
   options: SweepOptions
 ): Promise<Map<string, MeterAnswer>> {
-  const answers = new Map<string, MeterAnswer>()
+  const answers = options.answers ?? new Map<string, MeterAnswer>()
   let todo: readonly MeterPoint[] = meters
   for (let pass = 1; pass <= MAX_PASSES && todo.length > 0; pass++) {
     for (const meter of todo) {
@@ -43,7 +46,7 @@ export async function sweepBus(
         if (!before) answers.set(meter.id, noTime())
         continue
       }
-      const answer = await bus.readMeter(remainder(meter, before), readOptions(options, before))
+      const answer = await bus.readMeter(remainder(meter, before), readOptions(options, meter, before))
       const merged = before ? mergeAnswers(before, answer) : answer
       answers.set(meter.id, merged)
       options.onAnswer?.(meter, merged)
@@ -55,11 +58,11 @@ export async function sweepBus(
   return answers
 }
 
-function readOptions(options: SweepOptions, before: MeterAnswer | undefined): ReadOptions {
+function readOptions(options: SweepOptions, meter: MeterPoint, before: MeterAnswer | undefined): ReadOptions {
   return {
     priority: options.priority,
     ...(options.signal ? { signal: options.signal } : {}),
-    withClock: (options.withClock ?? false) && before?.meterTimeMs == null,
+    withClock: (options.withClock?.(meter) ?? false) && before?.meterTimeMs == null,
     withRatio: (options.withRatio ?? false) && before === undefined
   }
 }

@@ -6,28 +6,27 @@ import { createLog } from '../../drivers/host/log.ts'
 import { createNotifier, notifyEnvironment } from '../../drivers/host/notify.ts'
 import { randomFraction, randomOctets } from '../../drivers/host/random.ts'
 import { serveMetrics } from '../../drivers/metrics/endpoint.ts'
-import { createSlotSchedule } from '../../drivers/schedule/cron.ts'
 import type { OpenedAgentStore } from '../../drivers/store/agent-store.ts'
 import { openGatewayUplink } from '../../drivers/uplink/gateway-uplink.ts'
 import { utf8 } from '../../proto/bytes.ts'
 import { createContractCodec } from '../../proto/chain/contract-codec.ts'
 import { keccak256 } from '../../proto/crypto/digest.ts'
 import { runSelfTest } from '../../proto/crypto/self-test.ts'
-import { AcquireLoop } from '../acquire/acquire-loop.ts'
-import { Backfill } from '../acquire/backfill.ts'
+import type { Backfill } from '../acquire/backfill.ts'
 import { ratioStampOf } from '../acquire/to-reading.ts'
 import { AnchorLoop } from '../anchor/anchor-loop.ts'
 import { buildStatus } from '../control/status.ts'
 import { DeliverLoop } from '../deliver/deliver-loop.ts'
-import type { Clock, Log, MeterBus, Uplink } from '../ports.ts'
+import type { Clock, Log, Uplink } from '../ports.ts'
 import { SealLoop } from '../seal/seal-loop.ts'
+import { startAcquisition } from './acquisition.ts'
 import { AlarmDesk } from './alarm-desk.ts'
-import { createCheckStage, readingChecker } from './checks.ts'
+import { createCheckStage } from './checks.ts'
 import { onOrphaned } from './children.ts'
 import { socketPaths } from './control.ts'
 import { daemonVerbs } from './daemon-verbs.ts'
 import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
-import { openMeterBuses } from './lines.ts'
+import { type OpenedLine, openMeterBuses } from './lines.ts'
 import { statusSamples } from './metrics.ts'
 import { findSideWarnings } from './profile-sides.ts'
 import { pruneLoop } from './retention.ts'
@@ -41,7 +40,7 @@ interface Daemon {
   readonly log: Log
   readonly store: OpenedAgentStore
   readonly identity: Identity
-  readonly buses: readonly MeterBus[]
+  readonly buses: readonly OpenedLine[]
 }
 
 /** How long a stop may take: systemd is told 10 s, the contract says 5. */
@@ -112,43 +111,14 @@ function startLoops(
   signal: AbortSignal,
   closers: (() => unknown)[]
 ): { tasks: Promise<void>[]; uplink: Uplink | undefined } {
-  const { config, clock, log, store, identity, buses } = daemon
+  const { config, clock, log, store, identity } = daemon
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
   const desk = new AlarmDesk(config.gateway, identity.signer, store, log)
   const troubles = new TroubleDesk(desk, clock, config.slotSeconds)
-  const acquire = new AcquireLoop({
-    buses,
-    meters: config.meters,
-    slotSeconds: config.slotSeconds,
-    store,
-    check: readingChecker(stage, desk, log),
-    clock,
-    log,
-    onSwept: () => {
-      desk.file(stage.endSlot().alarmEvents)
-      troubles.tick()
-    }
-  })
-  const backfill = new Backfill({
-    buses,
-    meters: config.meters,
-    slotSeconds: config.slotSeconds,
-    days: config.backfill.days,
-    store,
-    check: readings => stage.onBackfill(readings),
-    clock,
-    log
-  })
-  closers.unshift(
-    createSlotSchedule({ clock, log }).start(config.slotSeconds, slot => {
-      const swept = acquire.sweepSlot(slot, signal)
-      const filled = config.backfill.enabled ? swept.then(() => fillGaps(backfill, log, signal)) : swept
-      filled.catch(error => {
-        if (!signal.aborted) log.error('acquire-failed', { slot, error })
-      })
-    })
-  )
+  const acquisition = startAcquisition({ ...daemon, stage, desk, onSwept: () => troubles.tick() }, signal)
+  const { backfill } = acquisition
+  closers.unshift(...acquisition.closers)
   const seal = new SealLoop({
     store,
     clock,
@@ -163,15 +133,10 @@ function startLoops(
     random: randomOctets
   })
   const tasks = [config.recipients.length > 0 ? seal.run(signal) : waitWithoutRecipients(log, signal)]
-  tasks.push(pruneLoop(config, store, clock, log, signal))
+  tasks.push(pruneLoop(config, store, clock, log, signal), ...acquisition.tasks)
   const uplink = startDelivery(daemon, { tasks, closers, signal, troubles, backfill })
   startAnchoring(daemon, { tasks, closers, signal, troubles, backfill })
   return { tasks, uplink }
-}
-
-async function fillGaps(backfill: Backfill, log: Log, signal: AbortSignal): Promise<void> {
-  const figures = await backfill.round(signal)
-  if (figures.ranges > 0) log.info('backfill-round', { ...figures })
 }
 
 /** What the loops of the way out share. */
@@ -219,7 +184,7 @@ function startDelivery(daemon: Daemon, way: Way): Uplink | undefined {
     onTrouble: trouble => troubles.note('delivery', trouble),
     onReread: ({ meter, from, to }) => {
       const span = { fromSlot: from, toSlot: to, ...(meter === null ? {} : { meter }) }
-      backfill.round(signal, span).catch(error => log.error('reread-failed', { error }))
+      backfill.ask(span, signal).catch(error => log.error('reread-failed', { error }))
     }
   })
   tasks.push(deliver.run(signal))

@@ -1,6 +1,7 @@
 import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
+import type { Bus } from '../../drivers/bus/bus.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
-import { createDlt645Reader } from '../../drivers/meters/dlt645.ts'
+import { createDlt645Reader, type Dlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
 import { createMeterBus } from '../../drivers/meters/meter-bus.ts'
 import { createModbusReader } from '../../drivers/meters/modbus.ts'
@@ -12,19 +13,33 @@ export interface LineHost {
   readonly learned: LearnedStore
 }
 
-/** Opens one line with readers of both protocols on it. */
-export function openMeterBus(bus: BusConfig, timezone: string, host: LineHost): MeterBus {
-  const line = openBus(bus, host)
+/** A line with its meters, and what only searching and setting clocks need of it. */
+export interface OpenedLine extends MeterBus {
+  readonly config: BusConfig
+  readonly line: Bus
+  readonly dlt645: Dlt645Reader
+}
+
+/**
+ * Opens one line with readers of both protocols on it.
+ * @param broadcastTime the operator has switched on that clocks may be set by broadcast
+ */
+export function openMeterBus(
+  bus: BusConfig,
+  timezone: string,
+  host: LineHost,
+  broadcastTime = false
+): OpenedLine {
+  const line = openBus({ ...bus, allow: { broadcastTime } }, host)
   const zone = createMeterZone(timezone)
-  return createMeterBus(line, {
-    dlt645: createDlt645Reader(line, { ...host, zone, preamble: bus.preamble }),
-    modbus: createModbusReader(line, host)
-  })
+  const dlt645 = createDlt645Reader(line, { ...host, zone, preamble: bus.preamble })
+  const meters = createMeterBus(line, { dlt645, modbus: createModbusReader(line, host) })
+  return { ...meters, config: bus, line, dlt645 }
 }
 
 /** All buses of a configuration. */
-export function openMeterBuses(config: GatewayConfig, host: LineHost): MeterBus[] {
-  return config.buses.map(bus => openMeterBus(bus, config.timezone, host))
+export function openMeterBuses(config: GatewayConfig, host: LineHost): OpenedLine[] {
+  return config.buses.map(bus => openMeterBus(bus, config.timezone, host, config.broadcastTime))
 }
 
 /** A LearnedStore that forgets at the end of the process: for commands that may not write to the daemon's. */

@@ -1,3 +1,4 @@
+import type { BeyondReading } from '../../proto/dlt645/control-code.ts'
 import type { LineSetting } from './bus.ts'
 import { BusError } from './errors.ts'
 
@@ -10,6 +11,8 @@ export interface BusConfig {
   readonly parity: 'even' | 'none' | 'odd'
   readonly dataBits?: 7 | 8
   readonly stopBits?: 1 | 2
+  /** what besides reading the operator has switched on; nothing when left out */
+  readonly allow?: BeyondReading
 }
 
 /** The port, taken apart. */

@@ -1,3 +1,5 @@
+import type { Priority } from '../../agent/ports.ts'
+
 /** What a bus counts, by name, since it was opened. */
 export type CounterName =
   | 'exchanges'
@@ -27,6 +29,8 @@ export type CounterName =
   | 'sentOctets'
   | 'receivedOctets'
   | 'busyMs'
+  /** of it, by who asked */
+  | `${Priority}Ms`
   | 'silentMs'
 
 export class Counters {

@@ -93,7 +93,7 @@ export class LineBus implements Bus {
     if (!isReadRequest(request)) {
       throw new BusError('BUS_NOT_A_REQUEST', 'not a request made by a codec', { at: this.name })
     }
-    assertReadOnly(request)
+    assertReadOnly(request, this.#config)
     options.signal?.throwIfAborted()
     if (this.#closed) return { kind: 'busDown', detail: 'closed' }
     return new Promise<BusOutcome>((resolve, reject) => {
@@ -237,7 +237,7 @@ export class LineBus implements Bus {
         return entry.resolve({ kind: 'busDown', detail: 'jammed: the line is never quiet' })
       }
       if (options.signal?.aborted) return entry.reject(options.signal.reason)
-      assertReadOnly(request)
+      assertReadOnly(request, this.#config)
       const result = await transact({
         line,
         clock: this.#clock,
@@ -258,6 +258,7 @@ export class LineBus implements Bus {
     } finally {
       const nowMs = this.#clock.monotonicMs()
       this.#counters.add('busyMs', nowMs - fromMs)
+      this.#counters.add(`${entry.priority}Ms`, nowMs - fromMs)
       this.#queue.note(entry.priority, nowMs - fromMs, nowMs)
     }
   }
@@ -359,7 +360,7 @@ export class LineBus implements Bus {
 }
 
 /** The last look at what is about to go on the line. */
-function assertReadOnly(request: ReadRequest): void {
+function assertReadOnly(request: ReadRequest, { allow }: BusConfig): void {
   if (request.protocol === 'modbus') assertReadOnlyModbus(request.octets)
-  else assertReadOnlyDlt645(request.octets)
+  else assertReadOnlyDlt645(request.octets, allow)
 }
