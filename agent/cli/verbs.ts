@@ -1,4 +1,5 @@
 import type { Verb } from './verb.ts'
+import { alarmVerbs } from './verbs/alarm.ts'
 import { alarmsVerb } from './verbs/alarms.ts'
 import { anchorsVerb } from './verbs/anchors.ts'
 import { batchesVerb } from './verbs/batches.ts'
@@ -35,6 +36,7 @@ export const VERBS: readonly Verb[] = [
   batchesVerb,
   anchorsVerb,
   alarmsVerb,
+  ...alarmVerbs,
   proofVerb,
   verifyVerb,
   checkVerb,

@@ -11,7 +11,12 @@ export interface DaemonView {
   readonly buses: readonly MeterBus[]
   readonly brokerConnected: () => boolean
   readonly startedAtMs: number
+  /** what only the admin socket may ask for, by verb */
+  readonly actions: Readonly<Record<string, AdminAction>>
 }
+
+/** Does something for a technician; what it gives back is sent as JSON, what it throws as an error. */
+export type AdminAction = (params: Readonly<Record<string, unknown>>) => unknown
 
 /** What the daemon answers on its two sockets: the view socket only looks, the admin socket also acts. */
 export function daemonVerbs(daemon: DaemonView): {
@@ -20,17 +25,30 @@ export function daemonVerbs(daemon: DaemonView): {
   live: () => LiveStatus
 } {
   const view: ControlHandler = async (verb, params) => {
-    if (params['gateway'] !== undefined && params['gateway'] !== daemon.config.gateway) {
-      throw new ControlError('CONTROL_REMOTE', `this daemon is ${daemon.config.gateway}`, {
-        next: 'name its configuration with --config'
-      })
-    }
+    requireGateway(daemon, params)
     if (verb === 'live') return liveStatus(daemon)
-    throw new ControlError('CONTROL_PROTOCOL', `the daemon does not know the verb ${JSON.stringify(verb)}`, {
-      next: 'command and daemon may be of different versions: wattproof --version'
-    })
+    throw unknownVerb(verb)
   }
-  return { view, admin: view, live: () => liveStatus(daemon) }
+  const admin: ControlHandler = async (verb, params) => {
+    const action = Object.hasOwn(daemon.actions, verb) ? daemon.actions[verb] : undefined
+    if (!action) return view(verb, params)
+    requireGateway(daemon, params)
+    return action(params)
+  }
+  return { view, admin, live: () => liveStatus(daemon) }
+}
+
+function requireGateway(daemon: DaemonView, params: Readonly<Record<string, unknown>>): void {
+  if (params['gateway'] === undefined || params['gateway'] === daemon.config.gateway) return
+  throw new ControlError('CONTROL_REMOTE', `this daemon is ${daemon.config.gateway}`, {
+    next: 'name its configuration with --config'
+  })
+}
+
+function unknownVerb(verb: string): ControlError {
+  return new ControlError('CONTROL_PROTOCOL', `the daemon does not know the verb ${JSON.stringify(verb)}`, {
+    next: 'command and daemon may be of different versions: wattproof --version'
+  })
 }
 
 function liveStatus(daemon: DaemonView): LiveStatus {

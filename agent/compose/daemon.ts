@@ -21,6 +21,7 @@ import type { Clock, Log, Uplink } from '../ports.ts'
 import { SealLoop } from '../seal/seal-loop.ts'
 import { startAcquisition } from './acquisition.ts'
 import { AlarmDesk } from './alarm-desk.ts'
+import { acknowledgeAlarm, shelveAlarm } from './alarm-verbs.ts'
 import { createCheckStage } from './checks.ts'
 import { onOrphaned } from './children.ts'
 import { socketPaths } from './control.ts'
@@ -70,11 +71,15 @@ export async function runDaemon(
     const buses = openMeterBuses(config, { clock, log, learned: store })
     closers.unshift(() => Promise.all(buses.map(bus => bus.close())))
     const daemon: Daemon = { config, clock, log, store, identity, buses }
-    const { tasks, uplink } = startLoops(daemon, stop, closers)
+    const { tasks, uplink, stage } = startLoops(daemon, stop, closers)
     const verbs = daemonVerbs({
       ...daemon,
       brokerConnected: () => uplink?.connected ?? false,
-      startedAtMs: clock.nowMs()
+      startedAtMs: clock.nowMs(),
+      actions: {
+        'alarm-ack': params => acknowledgeAlarm({ store, stage, clock }, params),
+        'alarm-shelve': params => shelveAlarm({ store, stage, clock }, params)
+      }
     })
     const sockets = socketPaths(config)
     for (const kind of ['view', 'admin'] as const) {
@@ -110,7 +115,7 @@ function startLoops(
   daemon: Daemon,
   signal: AbortSignal,
   closers: (() => unknown)[]
-): { tasks: Promise<void>[]; uplink: Uplink | undefined } {
+): { tasks: Promise<void>[]; uplink: Uplink | undefined; stage: CheckStage } {
   const { config, clock, log, store, identity } = daemon
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
@@ -136,7 +141,7 @@ function startLoops(
   tasks.push(pruneLoop(config, store, clock, log, signal), ...acquisition.tasks)
   const uplink = startDelivery(daemon, { tasks, closers, signal, troubles, backfill })
   startAnchoring(daemon, { tasks, closers, signal, troubles, backfill })
-  return { tasks, uplink }
+  return { tasks, uplink, stage }
 }
 
 /** What the loops of the way out share. */
