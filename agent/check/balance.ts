@@ -5,8 +5,7 @@
  */
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
-import { snapFactor } from './ratio-factors.ts'
-import { median } from './statistics.ts'
+import { namedFactors, nearestCt } from './ratio-factors.ts'
 
 export interface BalanceRow {
   readonly parent: number
@@ -37,6 +36,13 @@ export interface BalanceResult {
   readonly verdicts: readonly BalanceVerdict[]
   readonly loss: number
   readonly rows: number
+  /** what the plain sum leaves of the parent, share */
+  readonly residual: number
+}
+
+export interface MeterRatio {
+  readonly ct: number
+  readonly pt: number
 }
 
 const total = (rows: readonly BalanceRow[], pick: (row: BalanceRow) => number) =>
@@ -49,98 +55,148 @@ export function lossOf(rows: readonly BalanceRow[]): number {
 }
 
 /**
- * Coefficients of children against their parent, with standard errors, and the verdicts that follow.
+ * Coefficients of children against their parent, and the ratios that the balance contradicts.
+ * The regression shows each child's coefficient; the verdict comes from hypotheses "this one meter is off by this factor", each
+ * held against the plain sum of the children. One free number instead of one a child: it works where children are alike.
  * @param ratios CT and PT of each child, of the parent last
  */
 export function judgeBalance(
   rows: readonly BalanceRow[],
-  ratios: readonly { readonly ct: number; readonly pt: number }[],
+  ratios: readonly MeterRatio[],
   sigmas: number
 ): BalanceResult {
   const children = rows[0]?.children.length ?? 0
   const loss = lossOf(rows)
-  const none: BalanceResult = { coefficients: [], verdicts: [], loss, rows: rows.length }
-  if (children === 0 || rows.length < Math.max(60, 4 * children)) return none
+  if (children === 0 || rows.length < Math.max(60, 2 * children))
+    return { coefficients: [], verdicts: [], loss, rows: rows.length, residual: Number.NaN }
   const coefficients = regress(rows, children)
-  if (coefficients.length === 0) return none
   const verdicts: BalanceVerdict[] = []
-  const sure = coefficients.filter(c => c.error < 0.08 * Math.max(c.value, 0.04))
-  const usual = median(sure.map(c => c.value))
-  const own = ratios[children]
-  if (
-    sure.length >= 2 &&
-    own &&
-    Math.abs(Math.log(usual)) > 0.25 &&
-    sure.every(c => Math.abs(c.value / usual - 1) < 0.12)
-  ) {
-    const named = snapFactor(usual / 1.03, 0.07, own.ct, own.pt)
-    if (named)
-      verdicts.push({
-        who: 'parent',
-        factor: round(named.value, 6),
-        coefficient: round(usual),
-        error: round(median(sure.map(c => c.error))),
-        lossAfter: round(1 - ((1 - loss) * usual) / (usual / named.value), 3),
-        certain: sure.length >= 3
-      })
-    return { coefficients, verdicts, loss, rows: rows.length }
-  }
-  // the others show what a right child looks like here: 1 plus the losses
-  const suspects = sure
-    .map(c => {
-      const others = sure.filter(other => other.index !== c.index).map(other => other.value)
-      const right = others.length >= 2 ? Math.min(1.15, Math.max(0.95, median(others))) : 1.03
-      return { c, off: c.value / right, error: c.error / right }
-    })
-    .filter(({ off, error }) => Math.abs(Math.log(off)) > 0.25 && Math.abs(off - 1) > sigmas * error)
-    .sort((a, b) => Math.abs(b.off - 1) / b.error - Math.abs(a.off - 1) / a.error)
   let now = rows
-  let rest = plainResidual(now)
-  for (const { c, off } of suspects) {
-    const ratio = ratios[c.index]
-    const named = ratio ? snapFactor(1 / off, 0.05, ratio.ct, ratio.pt) : undefined
-    if (!named) continue
-    const corrected = now.map(row => ({
-      parent: row.parent,
-      children: row.children.map((x, n) => (n === c.index ? x / named.value : x))
-    }))
-    // the proof: with this one ratio mended the plain sum of the children explains the parent far better
-    const after = plainResidual(corrected)
-    if (after > 0.7 * rest) continue
+  let rest = plainResidual(rows)
+  for (let found = 0; found < MOST_WRONG; found++) {
+    const best = bestHypothesis(now, ratios, verdicts)
+    if (!best || best.residual > 0.75 * rest || best.rival < 1.15 * best.residual) break
+    // logarithm of the likelihood ratio, halved for neighbouring hours that err alike
+    const sure = (residual: number) => (rows.length / 2) * Math.log(residual / best.residual)
+    if (sure(rest) < 2 * sigmas || sure(best.rival) < sigmas) break
+    // mended, the plain sum must explain the parent: otherwise something else is wrong here
+    if (best.residual > 0.05) break
+    const coefficient = coefficients.find(c => c.index === best.who)
+    now = mend(now, best.who, best.factor)
     verdicts.push({
-      who: c.index,
-      factor: round(named.value, 6),
-      coefficient: round(c.value),
-      error: round(c.error),
-      lossAfter: round(lossOf(corrected), 3),
-      certain: after < 0.6 * rest
+      who: best.who === children ? 'parent' : best.who,
+      factor: round(best.factor, 6),
+      coefficient: round(coefficient?.value ?? 1 / best.factor),
+      error: round(coefficient?.error ?? 0),
+      lossAfter: round(lossOf(now), 3),
+      // which factor it is must be as plain as which meter it is
+      certain: best.residual < Math.min(0.65 * rest, 0.035) && sure(best.next) > sigmas
     })
-    now = corrected
-    rest = after
+    rest = best.residual
   }
-  return { coefficients, verdicts, loss, rows: rows.length }
+  return { coefficients, verdicts, loss, rows: rows.length, residual: rest }
 }
 
-/** What is left of the parent when the plain sum of its children, its square (losses in the lines) and a constant explain it. */
+const MOST_WRONG = 3
+
+interface Hypothesis {
+  readonly who: number
+  readonly factor: number
+  readonly residual: number
+  /** least residual of another factor of the same meter */
+  readonly next: number
+  /** least residual of a hypothesis about another meter */
+  readonly rival: number
+}
+
+function bestHypothesis(
+  rows: readonly BalanceRow[],
+  ratios: readonly MeterRatio[],
+  done: readonly BalanceVerdict[]
+): Hypothesis | undefined {
+  const least: { who: number; factor: number; residual: number; next: number }[] = []
+  ratios.forEach((ratio, who) => {
+    if (
+      (ratio.ct === 1 && ratio.pt === 1) ||
+      done.some(one => one.who === who || (one.who === 'parent' && who === ratios.length - 1))
+    )
+      return
+    const tried = likelyFactors(ratio)
+      .map(({ value }) => ({ factor: value, residual: plainResidual(mend(rows, who, value)) }))
+      .sort((a, b) => a.residual - b.residual)
+    const [best] = tried
+    if (!best) return
+    const next = tried.find(one => Math.abs(Math.log(one.factor / best.factor)) > 0.1)
+    least.push({ who, ...best, next: next?.residual ?? Number.POSITIVE_INFINITY })
+  })
+  least.sort((a, b) => a.residual - b.residual)
+  const [first, second] = least
+  return first && { ...first, rival: second?.residual ?? Number.POSITIVE_INFINITY }
+}
+
+/** Factors after which the transformer is a standard one; all of them where none is. */
+function likelyFactors(ratio: MeterRatio): readonly { readonly value: number }[] {
+  const all = namedFactors(ratio.ct, ratio.pt)
+  const legal = all.filter(({ value }) => {
+    const ct = ratio.ct / value
+    return ct > 0.99 && Math.min(nearestCt(ct, 5).off, nearestCt(ct, 1).off) < 0.01
+  })
+  return legal.length > 0 ? legal : all
+}
+
+/** Rows with one recorded energy divided by a factor. `who` equal to the count of children is the parent. */
+function mend(rows: readonly BalanceRow[], who: number, factor: number): BalanceRow[] {
+  return rows.map(row =>
+    who === row.children.length
+      ? { parent: row.parent / factor, children: row.children }
+      : { parent: row.parent, children: row.children.map((x, n) => (n === who ? x / factor : x)) }
+  )
+}
+
+/** Root mean square of what the plain sum of the children leaves of the parent, over the parent's. Losses: constant, 0 to 6 %, and square. */
 function plainResidual(rows: readonly BalanceRow[]): number {
-  const sums = rows.map(row => row.children.reduce((a, b) => a + b, 0))
-  const scale = Math.max(1e-9, ...sums.map(Math.abs))
-  const columns = (s: number) => [1, s / scale, (s / scale) ** 2]
+  const n = rows.length
+  let scale = 1e-9
+  const sums = new Float64Array(n)
+  for (let i = 0; i < n; i++) {
+    const { children } = rows[i] as BalanceRow
+    let sum = 0
+    for (let k = 0; k < children.length; k++) sum += children[k] as number
+    sums[i] = sum
+    scale = Math.max(scale, Math.abs(sum))
+  }
   const ata = new Float64Array(9)
   const atb = new Float64Array(3)
-  rows.forEach((row, n) => {
-    const x = columns(sums[n] as number)
+  let parents = 0
+  for (let i = 0; i < n; i++) {
+    const s = (sums[i] as number) / scale
+    const { parent } = rows[i] as BalanceRow
+    const gap = parent - (sums[i] as number)
+    parents += parent * parent
+    const x = [1, s, s * s]
     for (let a = 0; a < 3; a++) {
-      atb[a] = (atb[a] as number) + (x[a] as number) * row.parent
+      atb[a] = (atb[a] as number) + (x[a] as number) * gap
       for (let b = 0; b < 3; b++)
         ata[a * 3 + b] = (ata[a * 3 + b] as number) + (x[a] as number) * (x[b] as number)
     }
-  })
+  }
   const solved = solveNonNegative(ata, atb, 3)
-  return rows.reduce((sum, row, n) => {
-    const fitted = columns(sums[n] as number).reduce((acc, x, a) => acc + x * (solved[a] as number), 0)
-    return sum + (row.parent - fitted) ** 2
-  }, 0)
+  const most = 0.06 * scale
+  const linear = Math.min(most, solved[1] as number)
+  const square = Math.min(most, solved[2] as number)
+  let constant = 0
+  for (let i = 0; i < n; i++) {
+    const s = (sums[i] as number) / scale
+    constant += (rows[i] as BalanceRow).parent - (sums[i] as number) - linear * s - square * s * s
+  }
+  constant = Math.max(0, Math.min(0.05 * scale, constant / n))
+  let rest = 0
+  for (let i = 0; i < n; i++) {
+    const s = (sums[i] as number) / scale
+    rest +=
+      ((rows[i] as BalanceRow).parent - (sums[i] as number) - constant - linear * s - square * s * s) ** 2
+  }
+  return Math.sqrt(rest / Math.max(1e-9, parents))
 }
 
 /** Regression with an intercept (what flows at no load), columns scaled to unit length. */

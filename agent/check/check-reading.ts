@@ -15,7 +15,7 @@ import {
 import type { Finding } from './finding.ts'
 import { holds, violated } from './finding.ts'
 import type { MeterHistory } from './history.ts'
-import { totalPower } from './item-values.ts'
+import { type ItemValues, totalPower } from './item-values.ts'
 import { checkOverload, checkPowerFactor, checkSwing, slotKva } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
@@ -73,14 +73,7 @@ export function checkReading(
       values,
       history,
       reading.slot,
-      largestIncrement(
-        values,
-        ctSecondary,
-        direct,
-        slotHours,
-        own.get('physical', 'directAmps'),
-        own.get('physical', 'overRange')
-      )
+      largestStep(values, history, ctSecondary, direct, slotHours, own)
     )
   )
   noteResolution(c)
@@ -123,6 +116,24 @@ export function checkReading(
   advance(c, options)
   const flags = flagsFrom(enabled)
   return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c) }
+}
+
+/** What the registers may move in a slot: the meter's physical limit, or the load it shows itself where that is more. */
+function largestStep(
+  values: ItemValues,
+  history: MeterHistory,
+  ctSecondary: number,
+  direct: boolean,
+  slotHours: number,
+  limits: MeterLimits
+): number {
+  const shown = Math.max(Math.abs(totalPower(values) ?? 0), history.power ?? 0) * slotHours * 1000
+  const directAmps = limits.get('physical', 'directAmps')
+  const overRange = limits.get('physical', 'overRange')
+  return Math.max(
+    1.5 * shown,
+    largestIncrement(values, ctSecondary, direct, slotHours, directAmps, overRange)
+  )
 }
 
 function energyOf(c: MeterContext): SlotEnergy {

@@ -54,8 +54,7 @@ export function meterContext(
   const stamp = reading.ratio
   const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
   const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary
-  const ctSecondary = stamp ? stamp.ctSecondary : meter.ct.secondary
-  const step = stepOf(values, ctSecondary, ct === 1)
+  const step = stepOf(values, RATED_AMPS, ct === 1)
   const kva = apparentPower(values)
   const k = ct * pt
   const net = step.kind === 'step' && step.import !== undefined ? step.import - (step.export ?? 0) : undefined
@@ -69,7 +68,7 @@ export function meterContext(
     step,
     ct,
     pt,
-    ctSecondary,
+    ctSecondary: RATED_AMPS,
     wiring: wiringOf(values),
     live: reading.source === SOURCE.live,
     kva: kva === undefined ? undefined : kva * k,
@@ -77,6 +76,12 @@ export function meterContext(
     powerFactor: powerFactor(values)
   }
 }
+
+/**
+ * Rated current behind a transformer. 1 A transformers are rare here, while 150/5 is often written 30/1:
+ * so the second number of the archive is not taken for a current.
+ */
+const RATED_AMPS = 5
 
 /** Told by the voltages: two-element meters show no B phase (or a small stray one) and line voltage on A and C. */
 function wiringOf(values: ItemValues): Wiring {

@@ -12,6 +12,11 @@ const SYSTEMS = [3000, 6000, 10000, 20000, 35000, 66000, 110000]
 export function isLegalCt(primary: number, secondary: number): boolean {
   if (primary === secondary) return true
   if (secondary !== 1 && secondary !== 5) return false
+  // 120/1 may be a 600/5 written as a quotient
+  return isStandard(primary) || (secondary === 1 && isStandard(5 * primary))
+}
+
+function isStandard(primary: number): boolean {
   if (primary < 5 || primary > 50000) return false
   const decade = primary / 10 ** Math.floor(Math.log10(primary) + 1e-9)
   return CT_SERIES.some(step => Math.abs(step - decade) < 1e-6)
@@ -64,7 +69,7 @@ export function namedFactors(ct: number, pt: number): NamedFactor[] {
   const own: [string, number][] = [
     ['CT', ct],
     ['PT', pt],
-    ['CT x PT', ct * pt]
+    ['CT x PT', ct === 1 || pt === 1 ? 1 : ct * pt]
   ]
   for (const [name, value] of own)
     if (Math.abs(Math.log(value)) > 0.2) out.push({ name, value }, { name: `1/${name}`, value: 1 / value })

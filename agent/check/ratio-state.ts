@@ -110,7 +110,7 @@ function testLoad(c: MeterContext): Finding {
   if (sure > c.limits.get('ratio-load', 'high')) {
     const certain = sure > c.limits.get('ratio-load', 'absurd')
     const tried = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3)
-    const cost = (f: number) => Math.abs(Math.log(share / f / 0.5))
+    const cost = (f: number) => Math.abs(Math.log(share / f / 0.7))
     const factor = tried.sort((a, b) => cost(a) - cost(b))[0]
     return violated('ratio-load', numbers, {
       ...(certain ? { cause: 'certain' } : {}),
@@ -156,7 +156,7 @@ function testPhases(c: MeterContext): Finding {
     sd: round(sd[p] as number),
     slots: n
   }
-  if (Math.abs(mean[p] as number) < 0.6) return holds('ratio-phase', numbers)
+  if (Math.abs(mean[p] as number) < 0.58) return holds('ratio-phase', numbers)
   const even = Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
   const tight = c.limits.get('ratio-phase', 'scatter')
   const named = snapPhase(k[p] as number)
@@ -167,7 +167,7 @@ function testPhases(c: MeterContext): Finding {
 
 /** Transformers of a set differ by whole steps of the series; a load that leans by half is only a load. */
 function snapPhase(k: number): number | undefined {
-  return [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f]).find(f => Math.abs(Math.log(k / f)) < 0.06)
+  return [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f]).find(f => Math.abs(Math.log(k / f)) < 0.1)
 }
 
 /** Test 10: the daily energy steps by a known factor at the day the meter was changed. */

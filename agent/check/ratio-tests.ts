@@ -49,7 +49,8 @@ export function testLegal(c: MeterContext): Finding {
   const ctLegal = isLegalCt(cp, cs)
   const ptLegal = isLegalPt(pp, ps)
   if (ctLegal && ptLegal) return holds('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` })
-  const crossed = isLegalCt(pp, ps) && isLegalPt(cp, cs) && c.ct > 1 && c.pt > 1
+  // the two pairs in each other's place: 100 V under the current, 5 A under the voltage
+  const crossed = cs >= 57 && (ps === 5 || ps === 1) && isLegalPt(cp, cs) && isLegalCt(pp, ps)
   const cause = crossed ? 'ct-pt-exchanged' : ctLegal ? 'pt-not-standard' : 'ct-not-standard'
   return violated('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` }, { cause })
 }
@@ -114,7 +115,7 @@ export function testVoltage(c: MeterContext): Finding {
   if (register > 1 && off(secondary * register) <= tolerance)
     return violated('ratio-voltage', numbers, { factor: round(c.pt / register, 6) })
   let best: number | undefined
-  let least = 0.1
+  let least = 0.14
   const tried = [
     2,
     0.5,
@@ -133,7 +134,9 @@ export function testVoltage(c: MeterContext): Finding {
   ]
   for (const f of tried) {
     if (Math.abs(Math.log(f)) < 0.2) continue
-    const cost = off(primary / f) + 0.02 * Math.abs(Math.log(f))
+    // what is left must be a standard transformer
+    const legal = isLegalPt(c.pt / f, 1) ? 0 : 0.04
+    const cost = off(primary / f) + 0.02 * Math.abs(Math.log(f)) + legal
     if (cost < least) {
       least = cost
       best = f

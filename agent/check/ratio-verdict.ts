@@ -30,8 +30,8 @@ const ORDER = [
   'ratio-register',
   'ratio-balance',
   'ratio-identity',
-  'ratio-voltage',
   'ratio-side',
+  'ratio-voltage',
   'ratio-legal',
   'ratio-phase',
   'ratio-energy',
@@ -75,10 +75,11 @@ function likelyRatio(c: MeterContext, test: Finding): Record<string, number | st
   if (test.rule === 'ratio-side' || test.rule === 'ratio-identity')
     return { factor: off, likely: 'sides mixed' }
   const ratio = c.ct / off
-  const near = nearestCt(ratio, c.ctSecondary)
+  const secondary = c.reading.ratio?.ctSecondary ?? c.meter.ct.secondary
+  const near = nearestCt(ratio, secondary === 1 ? 1 : 5)
   const text =
-    near.off < 0.05 && isLegalCt(near.primary, c.ctSecondary)
-      ? `${near.primary}/${c.ctSecondary}`
+    near.off < 0.05 && isLegalCt(near.primary, secondary === 1 ? 1 : 5)
+      ? `${near.primary}/${secondary === 1 ? 1 : 5}`
       : round(ratio, 6)
   return { factor: off, likelyCt: text }
 }

@@ -1,13 +1,15 @@
 /**
- * `npm run bench -- checks [--json] [--seed N] [--fleets N] [--clean-days N] [--only TEXT]`:
+ * `npm run bench -- checks [--json] [--seed N] [--fleets N] [--clean-days N] [--only TEXT] [--compare]`:
  * detection rate, delay and false alarms of every rule on labelled curves, and the time the checks take.
  */
 
 import type { RuleBook } from '../../agent/check/rule-book.ts'
 import { loadRules } from '../../config/rules.ts'
 import { type Raised, runFleet } from './check-run.ts'
-import { areaLoad, SCENARIOS, type Scenario } from './faults.ts'
+import { chooser } from './check-scenario.ts'
+import { SCENARIOS, type Scenario } from './faults.ts'
 import { type Fault, type Fleet, makeFleet, type SimMeter } from './fleet.ts'
+import { compare } from './pattern-compare.ts'
 
 export interface CheckRow {
   readonly rule: string
@@ -35,6 +37,18 @@ interface Options {
 export async function run(args: readonly string[]): Promise<number> {
   const options = parse(args)
   const rules = loadRules()
+  if (args.includes('--help')) {
+    console.log(
+      'checks [--json] [--seed N] [--fleets N] [--clean-fleets N] [--clean-days N] [--only TEXT] [--compare] [--verbose]'
+    )
+    return 0
+  }
+  if (args.includes('--compare')) {
+    const compared = compare(rules, options.seed, options.fleets)
+    if (options.json) console.log(JSON.stringify(compared, null, 2))
+    else console.table(compared)
+    return 0
+  }
   const clean = cleanRun(options, rules)
   const rows: CheckRow[] = []
   for (const scenario of SCENARIOS) {
@@ -124,10 +138,11 @@ function measure(scenario: Scenario, options: Options, rules: RuleBook, clean: C
       }
       found++
       delays.push(Math.max(0, hit.at - fault.from))
-      const wanted = scenario.factor?.(fault, meter) ?? Number.NaN
-      if (!Number.isFinite(wanted)) continue
+      const wanted = scenario.factor?.(fault, meter) ?? []
+      if (wanted.length === 0) continue
       nameable++
-      if (hit.factor !== null && Math.abs(hit.factor / wanted - 1) < 0.06) named++
+      const { factor } = hit
+      if (factor !== null && wanted.some(one => Math.abs(factor / one - 1) < 0.06)) named++
       else if (options.verbose)
         console.error(scenario.name, meter.point.id, 'named', hit.factor, 'wanted', wanted, hit.numbers)
     }
@@ -155,24 +170,6 @@ const digits = (x: number) => Number(x.toPrecision(4))
 function middle(list: readonly number[]): number {
   const sorted = [...list].sort((a, b) => a - b)
   return sorted[sorted.length >> 1] ?? 0
-}
-
-/** About one meter in six of those it fits, one an area for faults that the area's balance sees. */
-function chooser(scenario: Scenario) {
-  let lastArea = ''
-  return (rnd: Parameters<Scenario['make']>[0], meter: SimMeter, slots: number): Fault | undefined => {
-    if (meter.kind === 'parent') {
-      areaLoad.value = meter.load.reduce((a, b) => a + Math.abs(b), 0) / meter.load.length
-      return undefined
-    }
-    if (!scenario.fits(meter)) return undefined
-    if (scenario.bound === 'ratio') {
-      const area = meter.point.bus
-      if (area === lastArea || rnd.next() > 0.5) return undefined
-      lastArea = area
-    } else if (rnd.next() > 0.25) return undefined
-    return scenario.make(rnd, meter, slots)
-  }
 }
 
 function answers(one: Raised, meter: SimMeter, fault: Fault, scenario: Scenario, fleet: Fleet): boolean {

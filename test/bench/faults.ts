@@ -13,8 +13,8 @@ export interface Scenario {
   readonly grace: number
   readonly fits: (meter: SimMeter) => boolean
   readonly make: (rnd: Random, meter: SimMeter, slots: number) => Fault
-  /** the factor the finding must name, archive over true */
-  readonly factor?: (fault: Fault, meter: SimMeter) => number
+  /** factors the finding may name, archive over true */
+  readonly factor?: (fault: Fault, meter: SimMeter) => readonly number[]
   readonly bound: 'ratio' | 'theft' | 'fact'
 }
 
@@ -61,10 +61,10 @@ function ratioScenario(
       // without a register only physics is left: a PT off the ladder, or the balance of a large enough child
       const voltage = label.startsWith('pt') && !ladderHides(meter, factor)
       const load = meter.load.reduce((a, b) => a + Math.abs(b), 0) / meter.load.length
-      const telling = !label.startsWith('pt') && load > 0.04 * areaLoad.value
+      const telling = !label.startsWith('pt') && load > 0.04 * areaLoad.value && carries(meter) > 0.1
       return fault('ratio', 0, slots, { factor, label, evidence: register !== 1 || voltage || telling })
     },
-    factor: fault => fault.factor,
+    factor: fault => [fault.factor],
     bound: 'ratio'
   }
 }
@@ -101,13 +101,14 @@ const RATIO: Scenario[] = [
   {
     ...ratioScenario('ratio CT-PT exchanged', 'exchanged', 1, meter => meter.truePt > 1),
     make: (_rnd, _meter, slots) => fault('ratio', 0, slots, { label: 'exchanged', factor: 1 }),
-    factor: () => Number.NaN
+    factor: () => []
   },
   {
     ...ratioScenario('ratio squared', 'squared', 1, withCt),
     make: (_rnd, meter, slots) =>
       fault('squared', 0, slots, { factor: meter.trueCt * meter.truePt, evidence: carries(meter) > 0.05 }),
-    factor: (_fault, meter) => meter.trueCt * meter.truePt
+    // a light load shows only one of the two sides
+    factor: (_fault, meter) => [meter.trueCt, meter.truePt, meter.trueCt * meter.truePt]
   },
   {
     ...ratioScenario(
@@ -116,8 +117,16 @@ const RATIO: Scenario[] = [
       2,
       meter => meter.kind === 'factory' || meter.kind === 'irrigation'
     ),
-    make: (rnd, _meter, slots) =>
-      fault('one-phase', 0, slots, { factor: rnd.pick([2, 0.5]), phase: rnd.pick([0, 1, 2]) })
+    make: (rnd, meter, slots) => {
+      // a load that leans by itself hides the lean of a transformer
+      const even = meter.shares.every(share => Math.abs(Math.log(share * 3)) < 0.05)
+      const evidence = even && carries(meter) > 0.3
+      return fault('one-phase', 0, slots, {
+        factor: rnd.pick([2, 0.5]),
+        phase: rnd.pick([0, 1, 2]),
+        evidence
+      })
+    }
   }
 ]
 
@@ -198,8 +207,11 @@ const THEFT: Scenario[] = [
     days: 10,
     grace: 0,
     fits: three,
-    make: (rnd, _meter, slots) =>
-      fault('phase-reversed', at(rnd, 2, 5), slots, { phase: rnd.pick([0, 1, 2]) }),
+    make: (rnd, meter, slots) =>
+      fault('phase-reversed', at(rnd, 2, 5), slots, {
+        phase: rnd.pick([0, 1, 2]),
+        evidence: carries(meter) > 0.1
+      }),
     bound: 'theft'
   },
   {
@@ -208,7 +220,8 @@ const THEFT: Scenario[] = [
     days: 10,
     grace: 0,
     fits: three,
-    make: (rnd, _meter, slots) => fault('phase-swap', at(rnd, 2, 5), slots),
+    make: (rnd, meter, slots) =>
+      fault('phase-swap', at(rnd, 2, 5), slots, { evidence: carries(meter) > 0.1 }),
     bound: 'theft'
   },
   {

@@ -1,0 +1,283 @@
+import t from 'tap'
+import { judgeBalance } from '../../agent/check/balance.ts'
+import { estimateGap } from '../../agent/check/estimate.ts'
+import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
+import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
+import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
+import { parseReplay, replayReadings, replayText } from '../../agent/check/replay.ts'
+import { median, spread } from '../../agent/check/statistics.ts'
+import { loadRules } from '../../config/rules.ts'
+import { formatInstant, parseInstant } from '../../proto/instant.ts'
+import { isGap, type Reading } from '../../proto/reading.ts'
+import { readingFromJson, readingToJson } from '../../proto/reading-json.ts'
+import { runFleet } from '../bench/check-run.ts'
+import { chooser } from '../bench/check-scenario.ts'
+import { random } from '../bench/curves.ts'
+import { SCENARIOS } from '../bench/faults.ts'
+import { makeFleet } from '../bench/fleet.ts'
+import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+
+const RULES = loadRules()
+const OPTIONS = { rules: RULES, slotSeconds: 900, utcOffsetMinutes: 480 }
+
+t.test('a reading as JSON, there and back', async t => {
+  const meter = meterPoint()
+  const one = reading(meter, SLOT, { ...threePhase(2, 1234.56, 3), 302: null })
+  const json = readingToJson(one, 900)
+  t.equal(json.slotStart, new Date(SLOT * 900_000).toISOString().replace('.000', ''))
+  t.same(json.values[0], {
+    item: 100,
+    key: 'active-import-total',
+    obis: '1-0:1.8.0',
+    unit: 'kWh',
+    value: '1234.560'
+  })
+  t.same(json.quality, { code: 0, gap: null, flags: [] })
+  t.same(readingFromJson(JSON.parse(JSON.stringify(json)), 900), one)
+  const gap = gapReading(meter, SLOT, 'silent')
+  t.same(readingFromJson(readingToJson(gap, 900), 900), gap)
+  const foreign = readingFromJson(
+    {
+      meter: 'X',
+      slotStart: '2026-03-01T08:15:00+08:00',
+      readAt: '2026-03-01T00:30:01.500Z',
+      quality: { flags: ['swing', 'nonsense'] },
+      values: [
+        { key: 'voltage-a', value: 220.123 },
+        { obis: '1-0:1.8.0', value: '12.5' },
+        { item: 9999, value: '1' },
+        { item: 311, value: 'x' }
+      ],
+      ratio: { ctPrimary: 150, ctSecondary: 5 },
+      unheardOf: true
+    },
+    900
+  )
+  t.same(foreign.values, [
+    [100, 12500],
+    [301, 22012],
+    [311, null]
+  ])
+  t.equal(foreign.readAt, 1500)
+  t.equal(foreign.ratio?.ptPrimary, 1)
+  t.throws(() => readingFromJson({ slot: 1 }, 900), { code: 'CODEC_SHAPE' })
+  t.throws(() => readingFromJson({ meter: 'X' }, 900), { code: 'CODEC_SHAPE' })
+  for (const ms of [0, 951_782_399_000, 951_782_400_000, 1_790_000_000_123, 4_107_542_399_000]) {
+    t.equal(formatInstant(ms), new Date(ms).toISOString().replace('.000', ''))
+    t.equal(parseInstant(new Date(ms).toISOString()), ms)
+  }
+  t.equal(parseInstant('2026-13-01T00:00:00Z'), undefined)
+  t.equal(parseInstant('yesterday'), undefined)
+})
+
+t.test('small mathematics', async t => {
+  t.equal(median([3, 1, 2]), 2)
+  t.equal(median([4, 1, 3, 2]), 2.5)
+  t.ok(Number.isNaN(median([])))
+  t.equal(spread([1, 1, 1]), 0)
+  const a = Float64Array.from([4, 2, 2, 3])
+  const l = cholesky(a, 2)
+  t.ok(l && Math.abs((inverseDiagonal(l, 2)[0] as number) - 3 / 8) < 1e-12)
+  t.equal(cholesky(Float64Array.from([1, 2, 2, 1]), 2), undefined)
+  const x = solveNonNegative(a, Float64Array.from([2, -5]), 2)
+  t.ok(Math.abs((x[0] as number) - 0.5) < 1e-6 && x[1] === 0, 'held at zero')
+  const legal: [number, number, boolean][] = [
+    [150, 5, true],
+    [30, 1, true],
+    [120, 1, true],
+    [150, 3, false],
+    [260, 5, false],
+    [1, 1, true],
+    [37, 5, false]
+  ]
+  for (const [p, s, is] of legal) t.equal(isLegalCt(p, s), is, `${p}/${s}`)
+  t.ok(
+    isLegalPt(10000, 100) &&
+      isLegalPt(100, 1) &&
+      isLegalPt(1, 1) &&
+      !isLegalPt(17321, 100) &&
+      !isLegalPt(2, 1)
+  )
+  t.equal(nearestCt(29.7, 5).primary, 150)
+  t.equal(snapFactor(29.5, 0.03, 30, 1)?.name, 'CT')
+  t.equal(snapFactor(1.73, 0.03, 30, 1)?.name, 'root 3')
+  t.equal(snapFactor(1.35, 0.03, 30, 1), undefined)
+})
+
+t.test('balance names the meter and the factor, or stays silent', async t => {
+  const ratios = [30, 40, 60, 80, 20, 400].map(ct => ({ ct, pt: 1 }))
+  const cases: { who: 'parent' | number; factor: number }[] = [
+    { who: 2, factor: 1 },
+    { who: 2, factor: 2 },
+    { who: 0, factor: 0.5 },
+    { who: 3, factor: 20 },
+    { who: 1, factor: 0.05 },
+    { who: 4, factor: 4 },
+    { who: 'parent', factor: 2 }
+  ]
+  for (const { who, factor } of cases) {
+    const rnd = random(7)
+    const rows = Array.from({ length: 200 }, (_, n) => {
+      const day = 1 + 0.6 * Math.sin(n / 3.8)
+      const truth = [12, 9, 20, 15, 10].map(
+        (size, k) => size * day * (1 + 0.25 * rnd.normal()) * (1 + 0.1 * (k % 2))
+      )
+      const sum = truth.reduce((x, y) => x + y, 0)
+      return {
+        parent: sum * 1.02 + 0.4 + 0.2 * rnd.normal(),
+        children: truth.map((x, k) => (k === who ? x * factor : x))
+      }
+    }).map(row => (who === 'parent' ? { ...row, parent: row.parent * factor } : row))
+    const { verdicts, coefficients } = judgeBalance(rows, ratios, 6)
+    t.equal(coefficients.length, 5)
+    if (factor === 1) t.same(verdicts, [])
+    else t.match(verdicts, [{ who, factor, certain: true }], `${who} x${factor}`)
+  }
+  t.same(judgeBalance([], ratios, 6).verdicts, [])
+})
+
+t.test('estimates stand beside the gap and keep the sum', async t => {
+  const meter = meterPoint()
+  const before = reading(meter, SLOT, { 100: 10, 101: 4, 320: 2 })
+  const after = reading(meter, SLOT + 4, { 100: 11.03, 101: 4, 320: 3 })
+  const estimate = estimateGap(before, after, 900)
+  t.same(
+    estimate?.readings.map(one => one.values),
+    [
+      [
+        [100, 10257],
+        [101, 4000]
+      ],
+      [
+        [100, 10515],
+        [101, 4000]
+      ],
+      [
+        [100, 10772],
+        [101, 4000]
+      ]
+    ]
+  )
+  t.ok(estimate?.readings.every(one => one.source === 5 && one.version === 0 && !isGap(one)))
+  t.equal(
+    estimateGap(before, reading(meter, SLOT + 10, { 100: 12 }), 900),
+    undefined,
+    'longer than two hours'
+  )
+  t.equal(estimateGap(before, reading(meter, SLOT + 3, { 100: 9 }), 900), undefined, 'a register went back')
+})
+
+t.test('a sound fleet raises nothing about ratios, thefts or registers', async t => {
+  const fleet = makeFleet({ seed: 4242, days: 30, areas: 1, children: 8, dayOfYear: 150 })
+  const { raised, meterMonths } = runFleet(fleet, RULES)
+  const learned = raised.filter(one => one.rule === 'spike' || one.rule === 'swing')
+  t.same(
+    raised.filter(one => !learned.includes(one)).map(one => `${one.meter} ${one.rule}`),
+    []
+  )
+  t.ok(learned.length <= meterMonths, `${learned.length} spikes and swings in ${meterMonths} meter-months`)
+})
+
+t.test('what is injected is found, with its name', async t => {
+  for (const name of [
+    'ratio CT x2',
+    'ratio CT x20',
+    'ratio squared',
+    'phases crossed',
+    'register reset',
+    'phase bypass',
+    'flat line'
+  ]) {
+    const scenario = SCENARIOS.find(one => one.name === name)
+    if (!scenario) throw new Error(name)
+    const days = Math.min(scenario.days, 32)
+    const fleet = makeFleet({
+      seed: 99,
+      days,
+      areas: 1,
+      children: 8,
+      dayOfYear: 150,
+      faultFor: chooser(scenario)
+    })
+    const { raised } = runFleet(fleet, RULES)
+    for (const meter of fleet.meters) {
+      const { fault } = meter
+      if (!fault?.evidence) continue
+      const hit = raised.find(
+        one => one.meter === meter.point.id && scenario.rules.includes(one.rule) && one.at >= fault.from
+      )
+      t.ok(hit, `${name} on ${meter.point.id}`)
+      const wanted = scenario.factor?.(fault, meter) ?? []
+      if (hit && wanted.length > 0)
+        t.ok(
+          wanted.some(one => Math.abs((hit.factor ?? 0) / one - 1) < 0.06),
+          `${name} names ${hit.factor}`
+        )
+    }
+  }
+})
+
+t.test('replay', async t => {
+  const fleet = makeFleet({
+    seed: 5,
+    days: 6,
+    areas: 1,
+    children: 5,
+    dayOfYear: 150,
+    faultFor: (_rnd, meter) =>
+      meter.point.id.endsWith('-1')
+        ? { kind: 'register-leap', from: 300, to: 301, factor: 5000, phase: 0, label: '', evidence: true }
+        : undefined
+  })
+  const readings: Reading[] = []
+  for (let n = 0; n < fleet.calendar.slots; n++) readings.push(...fleet.readingsAt(n))
+  const lost = readings.filter((_, n) => n % 101 !== 50)
+  const lines = lost.map(one => JSON.stringify(readingToJson(one, 900))).join('\n')
+  const report = replayText(lines, OPTIONS)
+  t.equal(report.meters, 6)
+  t.equal(report.readings, lost.length)
+  const leap = report.findings.filter(one => one.rule === 'physical')
+  t.match(leap, [{ slot: fleet.firstSlot + 300, cause: 'leap', verdict: 'violated' }])
+  t.ok(
+    report.findings.every(one => ['physical', 'read-success'].includes(one.rule)),
+    report.findings.map(f => f.rule).join()
+  )
+  t.ok(report.findings.some(one => one.rule === 'read-success' && one.meter === null))
+  const again = replayText(`[${lines.split('\n').reverse().join(',')}]`, OPTIONS)
+  t.same(again.findings.length, report.findings.length, 'order and form do not matter')
+  const both = replayReadings(
+    [...readings.slice(0, 20), { ...(readings[3] as Reading), values: [[100, 1]] }],
+    OPTIONS
+  )
+  t.ok(both.findings.some(one => one.rule === 'duplicate'))
+  t.same(replayText('', OPTIONS).findings, [])
+  t.throws(() => parseReplay('{"meter":"A","slot":1,"values":[]}\nnonsense', 900), {
+    code: 'CODEC_SHAPE',
+    at: 'line 2'
+  })
+  const { given } = parseReplay('{"meters":[{"id":"A","ratedKva":80,"parent":"P"}],"readings":[]}', 900)
+  t.same(given.get('A'), { ratedKva: 80, parent: 'P' })
+})
+
+t.test('six weeks of memory fit in 4 KiB', async t => {
+  const { checkReading } = await import('../../agent/check/check-reading.ts')
+  const { emptyHistory } = await import('../../agent/check/history.ts')
+  const fleet = makeFleet({ seed: 8, days: 45, areas: 1, children: 1, dayOfYear: 10 })
+  const meter = fleet.meters[0]
+  if (!meter) throw new Error('no meter')
+  const history = emptyHistory()
+  for (let n = 0; n < fleet.calendar.slots; n++) {
+    const own = fleet.readingsAt(n).find(one => one.meter === meter.point.id)
+    if (own) checkReading(own, history, meter.point, RULES, OPTIONS)
+  }
+  const text = encodeHistory(history)
+  t.ok(text.length <= 4096, `${text.length} characters`)
+  t.equal(history.pattern.days.length, 42)
+  const back = decodeHistory(text)
+  t.equal(back.pattern.days.length, 42)
+  t.ok(
+    Math.abs((back.pattern.profile.level[20] as number) / (history.pattern.profile.level[20] as number) - 1) <
+      0.001
+  )
+  t.equal(encodeHistory(back).length, text.length)
+})
