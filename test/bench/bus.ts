@@ -9,12 +9,12 @@ import { planReads, serialCosts } from '../../proto/modbus/read-plan.ts'
 import { soakBus } from './bus-soak.ts'
 import { openYardstick, type Yardstick, type YardstickConfig, type YardstickResult } from './bus-yardstick.ts'
 
-const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--peers] [--agent MAIN.js] [--repeat N] [--soak N]
+const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--no-peers] [--agent MAIN.js] [--repeat N] [--soak N]
   Reads every scenario once with "wattproof sweep" and prints the yardstick's score lines, one JSON document each.
   --yardstick  folder with bussim.c, planner.py, scenario.py (default ../shared/bus)
   --long       scenarios marked long as well
   --soak       N transactions over a line in memory instead: time each and resident memory
-  --peers      beside it, where all meters speak Modbus: modbus-serial's loop, libmodbus and pymodbus where installed
+  --no-peers   not beside it, where all meters speak Modbus: modbus-serial's loop, libmodbus and pymodbus where installed
 `
 
 /** What a peer does with a bus: the same planned ranges, its own framing and timing. */
@@ -42,7 +42,7 @@ export async function run(args: readonly string[]): Promise<number> {
       repeat: { type: 'string', default: '1' },
       soak: { type: 'string' },
       long: { type: 'boolean', default: false },
-      peers: { type: 'boolean', default: false },
+      'no-peers': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
   })
@@ -67,7 +67,7 @@ export async function run(args: readonly string[]): Promise<number> {
         held &&= score.wrong === 0 && score.t35_violations === 0
       }
       const modbusOnly = scenario.buses.every(bus => Object.keys(bus.mix).every(kind => kind !== 'dlt'))
-      if (values.peers && modbusOnly) await runPeers(yardstick, config)
+      if (modbusOnly && !values['no-peers']) await runPeers(yardstick, config)
     }
   } finally {
     yardstick.close()
@@ -127,7 +127,8 @@ async function runPeers(yardstick: Yardstick, config: YardstickConfig): Promise<
       const line = await yardstick.measure(config.id, lines => readByPeer(peer, config, lines))
       process.stdout.write(`${JSON.stringify({ peer, ...JSON.parse(line) })}\n`)
     } catch (error) {
-      const detail = error instanceof Error ? error.message.split('\n').slice(0, 2).join(': ') : String(error)
+      const detail =
+        error instanceof Error ? error.message.split('\n').find(line => /error/i.test(line)) : error
       process.stdout.write(`${JSON.stringify({ peer, id: config.id, notRun: detail })}\n`)
     }
   }
