@@ -94,7 +94,7 @@ export interface ReadValue {
   readonly origin: string
   /** value octets as on the wire (DL/T 645 without the +33H), hex */
   readonly raw: string
-  /** for values that are no number (ASCII, dates) */
+  /** the meter's own text of the value: ASCII, dates, and numbers with as many decimals as the meter gives */
   readonly text?: string
   /** the register cannot show all digits of the value at this size (quality flag 'resolution') */
   readonly coarse?: boolean

@@ -1,6 +1,6 @@
 import type { ReadFault, ReadValue } from '../../agent/ports.ts'
 import { toHex } from '../../proto/bytes.ts'
-import { rescale } from '../../proto/decimal.ts'
+import { formatScaled, rescale } from '../../proto/decimal.ts'
 import type { DataIdentifier } from '../../proto/dlt645/data-identifier.ts'
 import type { FieldValue } from '../../proto/dlt645/field-format.ts'
 import type { ItemElement, ItemValues } from '../../proto/dlt645/item-values.ts'
@@ -48,7 +48,8 @@ export function catalogueValue(
     exponent,
     unit,
     origin: di,
-    raw: toHex(raw ?? new Uint8Array(0))
+    raw: toHex(raw ?? new Uint8Array(0)),
+    ...(value.kind === 'number' && { text: formatScaled(value.value, value.exponent) })
   }
 }
 

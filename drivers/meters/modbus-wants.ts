@@ -1,5 +1,6 @@
 import type { MeterPoint, ReadFault, ReadValue } from '../../agent/ports.ts'
 import { toHex } from '../../proto/bytes.ts'
+import { formatScaled } from '../../proto/decimal.ts'
 import { type Item, itemById, itemByKey } from '../../proto/items.ts'
 import type { ReadFunction } from '../../proto/modbus/function-code.ts'
 import { type ItemReadout, ratioSpans, readItem, readRatio, spansOf } from '../../proto/modbus/item-value.ts'
@@ -54,7 +55,7 @@ function wantItem(item: Item, profile: MeterProfile): Want {
   const sum = profile.sums.find(entry => entry.item === item)
   if (sum) return wantSum(sum, profile)
   // an item of a set that this meter does not have
-  return { spans: [], isEnergy: false, resolve: () => itemValue(item, null, '', '') }
+  return { spans: [], isEnergy: false, resolve: () => noValue(item, '', '') }
 }
 
 function wantRegister(register: ProfileRegister): Want {
@@ -79,14 +80,12 @@ function wantSum(sum: ProfileSum, profile: MeterProfile): Want {
       if (odd) return resolveReadout(sum.item, origin, odd)
       const had = reads.filter(read => read.kind === 'value')
       const value = had.reduce((total, read) => total + read.value, 0)
-      const raw = had.map(read => read.raw).join('')
-      return itemValue(
-        sum.item,
+      return itemValue(sum.item, origin, {
         value,
-        origin,
-        raw,
-        had.some(read => read.coarse)
-      )
+        decimals: Math.max(...had.map(read => read.decimals)),
+        coarse: had.some(read => read.coarse),
+        raw: had.map(read => read.raw).join('')
+      })
     }
   }
 }
@@ -104,9 +103,9 @@ function wantRatio(key: string, ratio: NonNullable<MeterProfile['ratio']['ct']>)
 function resolveReadout(item: Item, origin: string, read: ItemReadout): ReadValue | ReadFault | undefined {
   switch (read.kind) {
     case 'value':
-      return itemValue(item, read.value, origin, read.raw, read.coarse)
+      return itemValue(item, origin, read)
     case 'missing':
-      return itemValue(item, null, origin, read.raw)
+      return noValue(item, origin, read.raw)
     case 'invalid':
       return { kind: 'value', asked: origin, detail: `${item.key}: ${read.reason}; registers ${read.raw}` }
     case 'unread':
@@ -114,9 +113,20 @@ function resolveReadout(item: Item, origin: string, read: ItemReadout): ReadValu
   }
 }
 
-function itemValue(item: Item, value: number | null, origin: string, raw: string, coarse = false): ReadValue {
+function itemValue(
+  item: Item,
+  origin: string,
+  read: Omit<Extract<ItemReadout, { kind: 'value' }>, 'kind'>
+): ReadValue {
   const { id, key, exponent, unit } = item
-  return { item: id, key, value, exponent, unit, origin, raw, ...(coarse ? { coarse } : {}) }
+  const { value, decimals, coarse, raw } = read
+  const text = formatScaled(value / 10 ** (-decimals - exponent), -decimals)
+  return { item: id, key, value, exponent, unit, origin, raw, text, ...(coarse ? { coarse } : {}) }
+}
+
+function noValue(item: Item, origin: string, raw: string): ReadValue {
+  const { id, key, exponent, unit } = item
+  return { item: id, key, value: null, exponent, unit, origin, raw }
 }
 
 /** "reg:0x0048:2" or, with the function code, "reg:4:0x0048:2". */

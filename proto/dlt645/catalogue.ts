@@ -1,6 +1,6 @@
 import { itemByKey } from '../items.ts'
 import type { Edition } from './address.ts'
-import { type DataIdentifier, parseDataIdentifier } from './data-identifier.ts'
+import { type DataIdentifier, editionOf, parseDataIdentifier } from './data-identifier.ts'
 
 /**
  * Which data identifier (and field of it) brings an item of the catalogue, for both editions.
@@ -114,6 +114,11 @@ const BY_PLACE: ReadonlyMap<string, number> = new Map(
 /** How an item is asked for; undefined when the edition has no identifier for it. */
 export function catalogueEntry(item: number, edition: Edition): CatalogueEntry | undefined {
   return BY_ITEM[edition].get(item)
+}
+
+/** The catalogue items that an identifier brings; most bring one, maximum demands two, blocks none. */
+export function catalogueItemsAt(di: DataIdentifier): number[] {
+  return ENTRIES[editionOf(di)].flatMap(entry => (entry.di === di ? [entry.item] : []))
 }
 
 /** The catalogue item of a field of an identifier; undefined when it is none. */

@@ -18,6 +18,8 @@ export type ItemReadout =
       readonly kind: 'value'
       /** integer x 10^exponent of the item */
       readonly value: number
+      /** decimals the register gives, not more than the item's */
+      readonly decimals: number
       /** the register cannot tell its own steps apart at this size, or digits below the catalogue's were dropped */
       readonly coarse: boolean
       readonly raw: string
@@ -50,13 +52,15 @@ export function readItem(register: ProfileRegister, image: RegisterImage): ItemR
   if (scale.kind !== 'scale') return scale.kind === 'unread' ? scale : { ...scale, raw }
   const multiplier = multiplyDecimals(register.multiplier, scale.factor)
   const { item } = register
-  const rounded = roundDecimal(multiplyDecimals(decoded.value, multiplier), item.exponent)
+  const exact = multiplyDecimals(decoded.value, multiplier)
+  const rounded = roundDecimal(exact, item.exponent)
   const value = Number(rounded.digits)
   if (!Number.isSafeInteger(value))
     return { kind: 'invalid', reason: `${value} x 10^${item.exponent} ${item.unit} is out of reach`, raw }
   const step = (decoded.step ?? 0) * Math.abs(decimalToNumber(multiplier))
   const coarse = item.kind === 'energy' && isCoarse(register, step, rounded.exact)
-  return { kind: 'value', value: value === 0 ? 0 : value, coarse, raw }
+  const decimals = Math.max(0, -Math.max(exact.exponent, item.exponent))
+  return { kind: 'value', value: value === 0 ? 0 : value, decimals, coarse, raw }
 }
 
 /** A float is judged by its step at this size against the meter's own; an integer by digits lost to the catalogue's exponent. */
@@ -120,7 +124,7 @@ export function readRatio(ratio: ProfileRatio, image: RegisterImage): ItemReadou
   if (primary.kind !== 'scale' || secondary.kind !== 'scale' || secondary.factor.digits === 0n)
     return { kind: 'invalid', reason: 'the ratio registers hold no ratio', raw }
   const { digits } = divideDecimals(primary.factor, secondary.factor, -3)
-  return { kind: 'value', value: Number(digits), coarse: false, raw }
+  return { kind: 'value', value: Number(digits), decimals: 3, coarse: false, raw }
 }
 
 /** The number a place holds after its scale, for plausibility only; the text of an ASCII place. */
