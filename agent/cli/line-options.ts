@@ -124,7 +124,8 @@ function rawItem(name: string, form: RegExp, flag: string, next: string): string
   return name.startsWith('di:') ? `di:${name.slice(3).toUpperCase()}` : name
 }
 
-function meterAddress(text: string | undefined, protocol: Protocol): string {
+/** An address as the protocol has it, padded. @throws UsageError USAGE_FLAG */
+export function meterAddress(text: string | undefined, protocol: Protocol): string {
   if (text === undefined) {
     throw new UsageError('USAGE_FLAG', 'no address was given', {
       at: '--address',

@@ -3,6 +3,9 @@ import { alarmVerbs } from './verbs/alarm.ts'
 import { alarmsVerb } from './verbs/alarms.ts'
 import { anchorsVerb } from './verbs/anchors.ts'
 import { batchesVerb } from './verbs/batches.ts'
+import { busProbeVerb } from './verbs/bus-probe.ts'
+import { busSniffVerb } from './verbs/bus-sniff.ts'
+import { busTuneVerb } from './verbs/bus-tune.ts'
 import { checkVerb } from './verbs/check.ts'
 import { completionVerb } from './verbs/completion.ts'
 import { configVerbs } from './verbs/config.ts'
@@ -31,6 +34,9 @@ export const VERBS: readonly Verb[] = [
   readVerb,
   sweepVerb,
   decodeVerb,
+  busSniffVerb,
+  busProbeVerb,
+  busTuneVerb,
   readingsVerb,
   gapsVerb,
   batchesVerb,

@@ -1,17 +1,16 @@
 import type { BusStatus, Clock, LearnedStore, Log, Priority } from '../../agent/ports.ts'
-import { isReadRequest, type ReadRequest } from '../../proto/bus-reply.ts'
-import { assertReadOnlyDlt645 } from '../../proto/dlt645/control-code.ts'
-import { assertReadOnlyModbus } from '../../proto/modbus/function-code.ts'
+import type { ReadRequest } from '../../proto/bus-reply.ts'
 import { Breaker } from './breaker.ts'
 import type { Bus, BusOutcome, ExchangeOptions, LineSetting } from './bus.ts'
 import type { BusConfig } from './config.ts'
 import { Counters } from './counters.ts'
 import { Doubts } from './doubts.ts'
-import { BusError, isLineFault } from './errors.ts'
+import { isLineFault } from './errors.ts'
 import type { Line } from './line.ts'
 import { LineKeeper, type LineOpener } from './line-keeper.ts'
 import { Liveness } from './liveness.ts'
 import { RequestQueue } from './queue.ts'
+import { assertReadOnly } from './read-only.ts'
 import { StrayOctets } from './stray-octets.ts'
 import { turnLoop, UNPACED, waitUntil, wireTiming } from './timing.ts'
 import { readable, type TransactionResult, transact } from './transaction.ts'
@@ -90,9 +89,6 @@ export class LineBus implements Bus {
   }
 
   async exchange(request: ReadRequest, options: ExchangeOptions): Promise<BusOutcome> {
-    if (!isReadRequest(request)) {
-      throw new BusError('BUS_NOT_A_REQUEST', 'not a request made by a codec', { at: this.name })
-    }
     assertReadOnly(request, this.#config)
     options.signal?.throwIfAborted()
     if (this.#closed) return { kind: 'busDown', detail: 'closed' }
@@ -357,10 +353,4 @@ export class LineBus implements Bus {
   #failAll(detail: string): void {
     for (const entry of this.#queue.takeAll()) entry.resolve({ kind: 'busDown', detail })
   }
-}
-
-/** The last look at what is about to go on the line. */
-function assertReadOnly(request: ReadRequest, { allow }: BusConfig): void {
-  if (request.protocol === 'modbus') assertReadOnlyModbus(request.octets)
-  else assertReadOnlyDlt645(request.octets, allow)
 }

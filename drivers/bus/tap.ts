@@ -1,0 +1,36 @@
+import type { Clock } from '../../agent/ports.ts'
+import type { BusConfig } from './config.ts'
+import { openLine } from './line-keeper.ts'
+import { readable } from './transaction.ts'
+
+/** How long a quiet line is waited for at a time. */
+const LOOK_MS = 20
+
+export interface TapOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>
+  /** ends the listening */
+  readonly signal: AbortSignal
+  /** @param atMs monotonic time at which the last of the octets was there */
+  readonly onOctets: (octets: Uint8Array, atMs: number) => void
+  /** nothing has come for a moment */
+  readonly onQuiet?: (nowMs: number) => void
+}
+
+/**
+ * Listens on a line until the signal aborts. Nothing is ever written to it: the line it opens is given to nobody.
+ * @throws BusError when the line cannot be had or is lost
+ */
+export async function tapLine(config: BusConfig, options: TapOptions): Promise<void> {
+  const { clock, signal, onOctets, onQuiet } = options
+  const line = await openLine(config)
+  try {
+    while (!signal.aborted) {
+      const octets = line.take()
+      if (octets.length > 0) onOctets(octets, clock.monotonicMs())
+      else onQuiet?.(clock.monotonicMs())
+      await readable(line, LOOK_MS)
+    }
+  } finally {
+    await line.close()
+  }
+}
