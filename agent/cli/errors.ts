@@ -5,6 +5,11 @@ export type UsageCode = 'USAGE_FLAG' | 'USAGE_ARGUMENT' | 'USAGE_NOT_FOUND' | 'U
 /** The command was called wrongly; exit code 2. */
 export class UsageError extends WattproofError<UsageCode> {}
 
+export type ReadCode = 'READ_SILENT' | 'READ_GARBAGE'
+
+/** A meter gave nothing that could be used; exit code 3. What it did wrong stands in the answer. */
+export class ReadError extends WattproofError<ReadCode> {}
+
 /** Exit codes of the CLI contract. */
 export const EXIT = {
   done: 0,

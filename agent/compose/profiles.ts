@@ -30,6 +30,11 @@ export interface ProfileCheck extends ProfileSummary {
   }[]
 }
 
+/** Makes sure that a profile can be had before a port is opened. @throws ProfileError */
+export function requireProfile(nameOrFile: string): void {
+  loadProfile(nameOrFile)
+}
+
 /** Replays the golden exchanges of a profile. @throws ProfileError when it cannot be read or meant */
 export function checkProfile(nameOrFile: string): ProfileCheck {
   const profile = loadProfile(nameOrFile)

@@ -1,8 +1,6 @@
-import { formatScaled } from '../../../proto/decimal.ts'
-import { itemById } from '../../../proto/items.ts'
-import type { MeterAnswer, Protocol, ReadValue } from '../../ports.ts'
-import { EXIT, type ExitCode } from '../errors.ts'
+import type { Protocol } from '../../ports.ts'
 import { adhocMeter, LINE_OPTIONS, lineSettings } from '../line-options.ts'
+import { answerToJson, faultLine, judgeAnswer, valueText } from '../meter-answer.ts'
 import { textOption, type Verb } from '../verb.ts'
 
 export const readVerb: Verb = {
@@ -34,57 +32,26 @@ export const readVerb: Verb = {
     const protocol = (textOption(options, 'protocol') ?? 'dlt645') as Protocol
     const meter = adhocMeter(options, protocol)
     const settings = lineSettings(options, protocol)
+    if (meter.profile !== undefined) (await import('../../compose/profiles.ts')).requireProfile(meter.profile)
     const { readOnce } = await import('../../compose/line.ts')
     const answer = await readOnce(settings, meter, context.signal)
-    context.out.document(answerToJson(meter.address, protocol, answer))
-    context.out.table(
-      [
-        ['item', '数据项'],
-        ['value', '数值'],
-        ['unit', '单位'],
-        ['origin', '标识'],
-        ['raw', '原始']
-      ],
-      answer.values.map(value => [value.key, valueText(value) ?? '-', value.unit, value.origin, value.raw])
-    )
-    for (const fault of answer.faults)
-      context.out.complain(
-        `${fault.asked || meter.address}: ${fault.kind}${fault.code ? ` ${fault.code}` : ''}: ${fault.detail}`
+    context.out.document(answerToJson(meter, answer))
+    if (answer.values.length > 0) {
+      context.out.table(
+        [
+          ['item', '数据项'],
+          ['value', '数值'],
+          ['unit', '单位'],
+          ['origin', '标识'],
+          ['raw', '原始']
+        ],
+        answer.values.map(value => [value.key, valueText(value) ?? '-', value.unit, value.origin, value.raw])
       )
-    return exitOf(answer)
+    }
+    // the document has them too
+    if (!context.json) for (const fault of answer.faults) context.out.complain(faultLine(fault, context.lang))
+    const { port, baud, parity, stopBits } = settings
+    const line = `${port.replace(/^serial:/, '')}, ${baud} 8${{ even: 'E', none: 'N', odd: 'O' }[parity]}${stopBits}`
+    return judgeAnswer(meter, answer, line, context.lang)
   }
-}
-
-/** Exact decimal text of a value; null when the meter has no such value. */
-export function valueText(value: ReadValue): string | null {
-  if (value.text !== undefined) return value.text
-  return value.value === null ? null : formatScaled(value.value, value.exponent)
-}
-
-/** The JSON of one meter's answer, as the CLI contract has it. */
-export function answerToJson(address: string, protocol: Protocol, answer: MeterAnswer): object {
-  return {
-    address,
-    protocol,
-    items: answer.values.map(value => ({
-      item: value.key,
-      obis: value.item === null ? null : itemById(value.item).obis,
-      value: valueText(value),
-      unit: value.unit,
-      raw: value.raw,
-      origin: value.origin
-    })),
-    errors: answer.faults.map(({ kind, asked, code, detail }) => ({
-      kind,
-      asked,
-      ...(code === undefined ? {} : { code }),
-      detail
-    }))
-  }
-}
-
-/** Nothing came back: cannot reach it (3). Something did, but not all: does not hold (1). */
-function exitOf(answer: MeterAnswer): ExitCode {
-  if (answer.values.length === 0) return EXIT.unreachable
-  return answer.faults.length > 0 ? EXIT.doesNotHold : EXIT.done
 }

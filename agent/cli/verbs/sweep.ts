@@ -1,7 +1,7 @@
 import { loadConfig } from '../../../config/load.ts'
 import { EXIT } from '../errors.ts'
+import { answerToJson } from '../meter-answer.ts'
 import type { Verb } from '../verb.ts'
-import { answerToJson } from './read.ts'
 
 export const sweepVerb: Verb = {
   name: 'sweep',
@@ -19,7 +19,7 @@ export const sweepVerb: Verb = {
         meter: meter.id,
         bus: meter.bus,
         ...(answer
-          ? answerToJson(meter.address, meter.protocol, answer)
+          ? answerToJson(meter, answer)
           : { address: meter.address, protocol: meter.protocol, items: [], errors: [] })
       } as {
         meter: string
