@@ -187,12 +187,7 @@ export function createReadingBlocks(
         const source = sourceOf(row.id)
         if (only !== undefined && only !== source) continue
         if (sourcesOfMeter && !sourcesOfMeter.has(source)) continue
-        const block = decodeBlock(
-          row.octets,
-          blockSlot(row.id),
-          number => meters.nameOf(number),
-          place(row.id)
-        )
+        const block = decodeBlock(row.octets, number => meters.nameOf(number), place(row.id))
         const matching = meter === undefined ? block : block.filter(reading => reading.meter === meter)
         out.push(...(newestFirst ? matching.reverse() : matching))
         if (out.length >= limit) return out.slice(0, limit)
@@ -208,7 +203,7 @@ export function createReadingBlocks(
 
     block(id) {
       const row = one.get(id)
-      return row ? decodeBlock(row.octets, blockSlot(id), number => meters.nameOf(number), place(id)) : []
+      return row ? decodeBlock(row.octets, number => meters.nameOf(number), place(id)) : []
     },
 
     removeBefore: (slot, limit) => removeRange.run(firstBlockId(slot), limit).changes,

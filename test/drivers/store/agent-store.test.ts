@@ -111,7 +111,7 @@ t.test('columns keep every integer', async t => {
   const names = ['A', 'B', 'C']
   const block = encodeBlock(readings, meter => names.indexOf(meter))
   t.same(
-    decodeBlock(block, 9, number => names[number] as string, 'here'),
+    decodeBlock(block, number => names[number] as string, 'here'),
     readings
   )
   for (let i = 0; i < block.length; i++) {
@@ -119,7 +119,7 @@ t.test('columns keep every integer', async t => {
     damaged[i] = (damaged[i] as number) ^ 0x10
     try {
       t.same(
-        decodeBlock(damaged, 9, number => names[number] ?? '?', 'here'),
+        decodeBlock(damaged, number => names[number] ?? '?', 'here'),
         readings,
         'a padding bit'
       )
