@@ -7,6 +7,7 @@ import { askFollowUp, type Question } from '../../proto/dlt645/question.ts'
 import { parseReply, type Reply } from '../../proto/dlt645/reply.ts'
 import { buildRequest, REQUEST_PREAMBLE, type RequestOptions } from '../../proto/dlt645/request.ts'
 import type { Bus, BusOutcome, ExchangeOptions, LineSetting } from '../bus/bus.ts'
+import { describeGarbage } from './dlt645-garbage.ts'
 
 /** What a question brought. `clean` is false when an older answer could have been taken for this one's. */
 export type Asked =
@@ -115,7 +116,7 @@ export class Dlt645Session {
     this.#justAnswered = outcome.kind === 'reply'
     if (outcome.kind !== 'reply') {
       if (outcome.kind === 'silent' || outcome.kind === 'garbage') this.#disturbed = true
-      return { kind: outcome.kind, detail: detailOf(outcome) }
+      return { kind: outcome.kind, detail: detailOf(question, outcome) }
     }
     this.frames.push(outcome.frame)
     const frame = decodeFrame(outcome.frame)
@@ -165,12 +166,14 @@ interface Received {
   readonly afterTimeout: boolean
 }
 
-function detailOf(outcome: Exclude<BusOutcome, { kind: 'reply' }>): string {
+function detailOf(question: Question, outcome: Exclude<BusOutcome, { kind: 'reply' }>): string {
   switch (outcome.kind) {
     case 'silent':
       return 'no octet came back'
     case 'garbage':
-      return `${outcome.octets.length} octets that are no answer: ${outcome.reason}`
+      return outcome.reason === 'collision'
+        ? 'somebody else spoke at the same time'
+        : describeGarbage(question, outcome.octets)
     case 'skipped':
       return `left out after repeated silence; next try ${new Date(outcome.nextTryAtMs).toISOString()}`
     case 'busDown':
