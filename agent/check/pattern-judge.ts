@@ -83,7 +83,7 @@ function judgeLevel(
     const middle = median(total.recent)
     const all = total.recent.every(r => r < -0.6 * limits.dropMin)
     const dropped = -middle >= limits.dropMin && all && -middle / se >= sigmas
-    if (dropped && isNew(total.before, middle) && keepsShape(base, days.slice(split), bands))
+    if (dropped && isNew(total.before, total.recent, middle) && keepsShape(base, days.slice(split), bands))
       return { cause: 'drop', missing: 1 - Math.exp(middle), sigmas: -middle / se, days: window }
     const night = judgeBands(recent, before, peers, { ...limits, sigmas }, window)
     if (night) return night
@@ -99,10 +99,27 @@ function baseOf(days: readonly DayFeatures[], split: number, since: number): Day
     .slice(-28)
 }
 
-/** Whether such a low was (nearly) never there before: pumps and holidays come back. */
-function isNew(before: readonly number[], middle: number): boolean {
-  const alike = before.filter(r => r < 0.7 * middle && r > 1.7 * middle).length
-  return alike <= Math.max(1, 0.08 * before.length)
+/**
+ * Whether such a low was (nearly) never there before: pumps and holidays come back.
+ * A low that lasts longer than any before it is new all the same.
+ */
+function isNew(before: readonly number[], recent: readonly number[], middle: number): boolean {
+  const low = (r: number) => r < 0.7 * middle && r > 1.7 * middle
+  const all = [...before, ...recent]
+  let run = 0
+  let longest = 0
+  let alike = 0
+  all.forEach((r, n) => {
+    const is = n >= before.length ? r < 0.6 * middle : low(r)
+    if (!is && run > 0) {
+      longest = Math.max(longest, run)
+      run = 0
+    }
+    if (!is) return
+    run++
+    if (n < before.length) alike++
+  })
+  return alike <= Math.max(1, 0.08 * before.length) || run >= longest + 3
 }
 
 /** An absence flattens the day to its base load, a bypass scales it: the coefficient of variation tells them apart. */
@@ -140,7 +157,7 @@ function judgeBands(
       -middle >= limits.nightMin &&
         -middle / se >= limits.sigmas &&
         band.recent.every(r => r < -0.5 * limits.nightMin) &&
-        isNew(band.before, middle)
+        isNew(band.before, band.recent, middle)
     )
   }
   let run = 0
@@ -188,7 +205,7 @@ function corrected(
   const rest = before.map(less)
   // the middle of the spread and its shoulders; single days off (absences, holidays) are not the noise
   const sizes = rest.map(Math.abs).sort((x, y) => x - y)
-  const shoulder = (sizes[Math.floor(0.85 * (sizes.length - 1))] ?? 0) / 1.44
+  const shoulder = (sizes[Math.floor(0.65 * (sizes.length - 1))] ?? 0) / 0.935
   return { recent: recent.map(less), before: rest, sigma: Math.max(spread(rest, 0), shoulder) }
 }
 

@@ -69,11 +69,22 @@ export function expect(profile: Profile, bin: number): Expectation {
   return { top, low, spread, count }
 }
 
-/** How many spreads the load lies above its band; negative below it, 0 inside. @param floor least spread that counts */
+/**
+ * The unit deviations are counted in: the geometric mean of the spread at this hour and of one for the whole meter, so that
+ * a burst in a quiet hour is less news than the quiet alone would make it.
+ * @param floor least spread that counts
+ */
+export function scaleOf(usual: Expectation, floor: number): number {
+  const here = Math.max(usual.spread, 0.08 * usual.top, floor)
+  return Math.sqrt(here * Math.max(2.5 * floor, usual.spread))
+}
+
+/** How many units the load lies above its band; negative below it, 0 inside. */
 export function scoreOf(load: number, usual: Expectation, floor: number): number {
-  const spread = Math.max(usual.spread, 0.08 * usual.top, floor)
-  if (load > usual.top) return (load - usual.top) / spread
-  if (load < usual.low) return (load - usual.low) / spread
+  const unit = scaleOf(usual, floor)
+  if (unit <= 0) return 0
+  if (load > usual.top) return (load - usual.top) / unit
+  if (load < usual.low) return (load - usual.low) / unit
   return 0
 }
 

@@ -4,7 +4,7 @@ import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
-import { binOf, expect, isRestDay, learn, scoreOf } from './pattern-profile.ts'
+import { binOf, expect, isRestDay, learn, scaleOf, scoreOf } from './pattern-profile.ts'
 import { dayOf } from './sum-check.ts'
 
 /** kVA of the slot, signed: generation fed back is negative. */
@@ -29,7 +29,7 @@ export function usualBand(c: MeterContext, options: CheckOptions): { top: number
   const usual = expect(c.history.pattern.profile, binAt(c, options))
   if (usual.count < TAUGHT_VISITS || c.history.pattern.profile.seen < TAUGHT_SLOTS) return undefined
   const own = c.limits.get('spike', 'recordFactor') * c.history.pattern.profile.record
-  const reach = Math.max(4, own) * Math.max(usual.spread, 0.08 * usual.top, spreadFloor(c))
+  const reach = Math.max(4, own) * scaleOf(usual, spreadFloor(c))
   return { top: usual.top + reach, low: Math.max(0, usual.low - reach) }
 }
 
