@@ -7,6 +7,11 @@ import { sleep, type WireTiming } from './timing.ts'
 
 /** DL/T 645-2007 5.3.3: not more than 500 ms between two octets of a frame. */
 const DLT645_OCTET_GAP_MS = 500
+/**
+ * Modbus allows t1.5, which nothing behind an adapter keeps: lumps of 64 octets, gateways and busy slaves leave pauses in
+ * the middle of an answer. Half an answer thrown away costs a whole exchange, this wait a fraction of one.
+ */
+const MODBUS_OCTET_GAP_MS = 150
 /** As many octets as an answer has are in and none made a frame: wait only until the line is quiet. */
 const QUIET_MS = 40
 /** Wake up this much before the last octet is due (a timer is late by up to this), then wait for it by event. */
@@ -117,7 +122,7 @@ function giveUpAt(
   if (lastMs === undefined || reception.heard <= 0) return deadlineMs
   const shortMs = Math.max(3.5 * characterMs, QUIET_MS) + slackMs
   if (reception.heard >= request.expectedReplyOctets) return lastMs + 2 * shortMs
-  const octetGapMs = request.protocol === 'dlt645' ? DLT645_OCTET_GAP_MS + slackMs : shortMs
+  const octetGapMs = slackMs + (request.protocol === 'dlt645' ? DLT645_OCTET_GAP_MS : MODBUS_OCTET_GAP_MS)
   // Half an answer was an answer; a few octets may be noise before one that is still to come.
   if (reception.heard >= request.expectedReplyOctets / 2) return lastMs + octetGapMs
   return Math.max(deadlineMs, reception.pending > 0 ? lastMs + octetGapMs : 0)
