@@ -88,7 +88,11 @@ export function judgeAnswer(
   lang: Lang
 ): ExitCode {
   const { values, faults } = answer
-  if (values.length > 0 || faults.some(({ kind }) => kind === 'refused' || kind === 'value'))
+  // what a meter cannot have at all is among the values too
+  if (
+    values.some(({ raw }) => raw !== '') ||
+    faults.some(({ kind }) => kind === 'refused' || kind === 'value')
+  )
     return faults.length > 0 ? EXIT.doesNotHold : EXIT.done
   if (faults.some(({ kind }) => kind === 'garbage')) {
     throw new ReadError('READ_GARBAGE', `what meter ${meter.address} answers cannot be used`, {
