@@ -1,5 +1,5 @@
 // Parts for the system tests: a whole site of real processes over the built program in dist/.
-import { spawn, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,6 +16,15 @@ export const wait = ms => new Promise(resolve => setTimeout(resolve, ms))
 export function cli(args, { node = process.execPath, input } = {}) {
   const run = spawnSync(node, [MAIN, ...args], { encoding: 'utf8', input, timeout: 180_000 })
   return { code: run.status, out: run.stdout, err: run.stderr, json: () => JSON.parse(run.stdout) }
+}
+
+/** Runs `wattproof ARGS` to its end beside others. */
+export function cliAsync(args, { node = process.execPath, env = process.env } = {}) {
+  return new Promise(resolve => {
+    execFile(node, [MAIN, ...args], { encoding: 'utf8', timeout: 180_000, env }, (error, out, err) => {
+      resolve({ code: error ? error.code : 0, out, err, json: () => JSON.parse(out) })
+    })
+  })
 }
 
 /** Starts `wattproof ARGS` and waits for its first JSON line. It dies with this process (IPC channel). */
