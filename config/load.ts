@@ -256,6 +256,7 @@ function toMeterPoint(meter: RawMeter, raw: RawConfig, path: (name: string) => s
     ratioVersion: meter.ratioVersion,
     parent: meter.parent,
     rules: { ...raw.rules, ...meter.rules },
-    location: meter.location ?? raw.gateway.location
+    location: meter.location ?? raw.gateway.location,
+    ...((meter.slotValue ?? raw.slotValue) === 'profile' ? { slotValue: 'profile' as const } : {})
   }
 }

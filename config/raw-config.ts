@@ -3,6 +3,7 @@ export interface RawConfig {
   gateway: { id: string; timezone: string; location?: { lat: number; lon: number } }
   state: string
   slot: string
+  slotValue: 'live' | 'profile'
   suite: 1 | 2 | 3
   buses: {
     name: string
@@ -45,6 +46,7 @@ export interface RawMeter {
   pt: string | number
   ratioVersion: number
   items: string | string[]
+  slotValue?: 'live' | 'profile'
   parent?: string
   rules?: Record<string, number>
   location?: { lat: number; lon: number }

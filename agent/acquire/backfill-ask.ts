@@ -61,7 +61,8 @@ export async function serveAsk(
   signal: AbortSignal
 ): Promise<BackfillFigures> {
   let sum = NOTHING_ASKED
-  const last = Math.min(ask.toSlot, line.newestSlot(meter))
+  // a slot whose account is still open may be asked for too: what comes is in its batch
+  const last = Math.min(ask.toSlot, line.newestSlot(meter, Number.POSITIVE_INFINITY))
   for (let cell = cellOf(last); cell >= cellOf(ask.fromSlot); cell--) {
     const from = Math.max(ask.fromSlot, cell * CELL_SLOTS)
     const to = Math.min(last, (cell + 1) * CELL_SLOTS - 1)

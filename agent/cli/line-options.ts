@@ -1,3 +1,4 @@
+import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { findItem, ITEM_SETS, itemByKey } from '../../proto/items.ts'
 import type { MeterPoint, Protocol } from '../ports.ts'
 import { UsageError } from './errors.ts'
@@ -58,6 +59,53 @@ export function normalPort(port: string): string {
 /** A meter named on the command line rather than in the configuration. @throws UsageError */
 export function adhocMeter(options: Options, protocol: Protocol): MeterPoint {
   const address = meterAddress(textOption(options, 'address'), protocol)
+  const { items, rawItems } = wantedItems(options, ['standard'])
+  const profile = textOption(options, 'profile')
+  if (protocol === 'modbus' && items.length > 0 && profile === undefined) {
+    throw new UsageError('USAGE_FLAG', 'a Modbus meter needs a profile', {
+      at: '--profile',
+      next: 'wattproof profile list shows the shipped ones; --reg 0x0000:2 reads bare registers'
+    })
+  }
+  return {
+    id: address,
+    bus: 'line',
+    protocol,
+    address,
+    profile,
+    items,
+    rawItems,
+    ratedKva: undefined,
+    ct: { primary: 1, secondary: 1 },
+    pt: { primary: 1, secondary: 1 },
+    ratioVersion: 1,
+    parent: undefined,
+    rules: {},
+    location: undefined
+  }
+}
+
+/** The configured meter of that name. @throws UsageError USAGE_NOT_FOUND */
+export function configuredMeter(config: Pick<GatewayConfig, 'meters'>, id: string): MeterPoint {
+  const meter = config.meters.find(point => point.id === id)
+  if (meter) return meter
+  throw new UsageError('USAGE_NOT_FOUND', `no meter is called ${JSON.stringify(id)}`, {
+    at: '--meter',
+    next: 'wattproof status lists the configured meters'
+  })
+}
+
+/** The meter with the items of the options, or its own where none are given. @throws UsageError USAGE_FLAG */
+export function withWanted(meter: MeterPoint, options: Options): MeterPoint {
+  const wanted = wantedItems(options, [])
+  return wanted.items.length + wanted.rawItems.length > 0 ? { ...meter, ...wanted } : meter
+}
+
+/** What --item, --di and --reg name; the fallback sets where they name nothing. */
+function wantedItems(
+  options: Options,
+  fallback: readonly string[]
+): { items: readonly number[]; rawItems: readonly string[] } {
   const rawItems = [
     ...manyOption(options, 'di').map(di =>
       rawItem(
@@ -77,7 +125,7 @@ export function adhocMeter(options: Options, protocol: Protocol): MeterPoint {
     )
   ]
   const named = manyOption(options, 'item')
-  const keys = named.length > 0 ? named : rawItems.length > 0 ? [] : ['standard']
+  const keys = named.length > 0 ? named : rawItems.length > 0 ? [] : fallback
   const items = keys.flatMap(key => {
     const set = ITEM_SETS[key]
     if (set) return set.map(name => itemByKey(name).id)
@@ -90,29 +138,7 @@ export function adhocMeter(options: Options, protocol: Protocol): MeterPoint {
     }
     return [item.id]
   })
-  const profile = textOption(options, 'profile')
-  if (protocol === 'modbus' && items.length > 0 && profile === undefined) {
-    throw new UsageError('USAGE_FLAG', 'a Modbus meter needs a profile', {
-      at: '--profile',
-      next: 'wattproof profile list shows the shipped ones; --reg 0x0000:2 reads bare registers'
-    })
-  }
-  return {
-    id: address,
-    bus: 'line',
-    protocol,
-    address,
-    profile,
-    items: [...new Set(items)].sort((a, b) => a - b),
-    rawItems,
-    ratedKva: undefined,
-    ct: { primary: 1, secondary: 1 },
-    pt: { primary: 1, secondary: 1 },
-    ratioVersion: 1,
-    parent: undefined,
-    rules: {},
-    location: undefined
-  }
+  return { items: [...new Set(items)].sort((a, b) => a - b), rawItems }
 }
 
 function rawItem(name: string, form: RegExp, flag: string, next: string): string {

@@ -2,6 +2,7 @@ import type { Verb } from './verb.ts'
 import { alarmVerbs } from './verbs/alarm.ts'
 import { alarmsVerb } from './verbs/alarms.ts'
 import { anchorsVerb } from './verbs/anchors.ts'
+import { backfillVerb } from './verbs/backfill.ts'
 import { batchesVerb } from './verbs/batches.ts'
 import { busProbeVerb } from './verbs/bus-probe.ts'
 import { busSniffVerb } from './verbs/bus-sniff.ts'
@@ -21,6 +22,7 @@ import { ratioVerbs } from './verbs/ratio.ts'
 import { readVerb } from './verbs/read.ts'
 import { readingsVerb } from './verbs/readings.ts'
 import { runVerb } from './verbs/run.ts'
+import { scanVerb } from './verbs/scan.ts'
 import { simulateVerb } from './verbs/simulate.ts'
 import { statusVerb } from './verbs/status.ts'
 import { sweepVerb } from './verbs/sweep.ts'
@@ -32,6 +34,7 @@ export const VERBS: readonly Verb[] = [
   demoVerb,
   statusVerb,
   readVerb,
+  scanVerb,
   sweepVerb,
   decodeVerb,
   busSniffVerb,
@@ -39,6 +42,7 @@ export const VERBS: readonly Verb[] = [
   busTuneVerb,
   readingsVerb,
   gapsVerb,
+  backfillVerb,
   batchesVerb,
   anchorsVerb,
   alarmsVerb,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
-import { askDaemon, controlSocketExists } from '../../drivers/control/client.ts'
+import { type AskOptions, askDaemon, controlSocketExists } from '../../drivers/control/client.ts'
 import { isWattproofError } from '../../proto/errors.ts'
 import { buildStatus, type GatewayStatus, type LiveStatus } from '../control/status.ts'
 import { openStoreForReading } from './stores.ts'
@@ -27,12 +27,13 @@ export async function askIfRunning(
   kind: 'view' | 'admin',
   verb: string,
   params: Readonly<Record<string, unknown>> = {},
-  timeoutMs = ASK_TIMEOUT_MS
+  options: Partial<AskOptions> = {}
 ): Promise<unknown> {
+  const asking = { timeoutMs: ASK_TIMEOUT_MS, ...options }
   for (const path of candidates(config, kind)) {
     if (!controlSocketExists(path)) continue
     try {
-      const answer = await askDaemon(path, verb, { ...params, gateway: config.gateway }, timeoutMs)
+      const answer = await askDaemon(path, verb, { ...params, gateway: config.gateway }, asking)
       if (answer !== undefined) return answer
     } catch (error) {
       // a socket file left by a killed daemon is not an answer

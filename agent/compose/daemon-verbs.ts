@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { ControlError } from '../../drivers/control/errors.ts'
-import type { ControlHandler } from '../../drivers/control/server.ts'
+import type { ControlCall, ControlHandler } from '../../drivers/control/server.ts'
+import type { Backfill } from '../acquire/backfill.ts'
 import type { LiveStatus } from '../control/status.ts'
 import type { AgentStore, Clock, MeterBus } from '../ports.ts'
 
@@ -9,6 +10,7 @@ export interface DaemonView {
   readonly clock: Clock
   readonly store: AgentStore
   readonly buses: readonly MeterBus[]
+  readonly backfill: Pick<Backfill, 'state'>
   readonly brokerConnected: () => boolean
   readonly startedAtMs: number
   /** what only the admin socket may ask for, by verb */
@@ -16,7 +18,7 @@ export interface DaemonView {
 }
 
 /** Does something for a technician; what it gives back is sent as JSON, what it throws as an error. */
-export type AdminAction = (params: Readonly<Record<string, unknown>>) => unknown
+export type AdminAction = (params: Readonly<Record<string, unknown>>, call: ControlCall) => unknown
 
 /** What the daemon answers on its two sockets: the view socket only looks, the admin socket also acts. */
 export function daemonVerbs(daemon: DaemonView): {
@@ -27,13 +29,14 @@ export function daemonVerbs(daemon: DaemonView): {
   const view: ControlHandler = async (verb, params) => {
     requireGateway(daemon, params)
     if (verb === 'live') return liveStatus(daemon)
+    if (verb === 'backfill-state') return daemon.backfill.state()
     throw unknownVerb(verb)
   }
-  const admin: ControlHandler = async (verb, params) => {
+  const admin: ControlHandler = async (verb, params, call) => {
     const action = Object.hasOwn(daemon.actions, verb) ? daemon.actions[verb] : undefined
-    if (!action) return view(verb, params)
+    if (!action) return view(verb, params, call)
     requireGateway(daemon, params)
-    return action(params)
+    return action(params, call)
   }
   return { view, admin, live: () => liveStatus(daemon) }
 }

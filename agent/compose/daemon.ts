@@ -33,6 +33,7 @@ import { statusSamples } from './metrics.ts'
 import { findSideWarnings } from './profile-sides.ts'
 import { pruneLoop } from './retention.ts'
 import { openStore } from './stores.ts'
+import { technicianActions } from './technician.ts'
 import { TroubleDesk } from './trouble-desk.ts'
 
 /** Everything a running daemon is made of. */
@@ -72,12 +73,14 @@ export async function runDaemon(
     const buses = openMeterBuses(config, { clock, log, learned: store })
     closers.unshift(() => Promise.all(buses.map(bus => bus.close())))
     const daemon: Daemon = { config, clock, log, store, identity, buses }
-    const { tasks, uplink, stage } = startLoops(daemon, stop, closers)
+    const { tasks, uplink, stage, backfill } = startLoops(daemon, stop, closers)
     const verbs = daemonVerbs({
       ...daemon,
+      backfill,
       brokerConnected: () => uplink?.connected ?? false,
       startedAtMs: clock.nowMs(),
       actions: {
+        ...technicianActions({ ...daemon, backfill }),
         'alarm-ack': params => acknowledgeAlarm({ store, stage, clock }, params),
         'alarm-shelve': params => shelveAlarm({ store, stage, clock }, params)
       }
@@ -116,7 +119,7 @@ function startLoops(
   daemon: Daemon,
   signal: AbortSignal,
   closers: (() => unknown)[]
-): { tasks: Promise<void>[]; uplink: Uplink | undefined; stage: CheckStage } {
+): { tasks: Promise<void>[]; uplink: Uplink | undefined; stage: CheckStage; backfill: Backfill } {
   const { config, clock, log, store, identity } = daemon
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
@@ -142,7 +145,7 @@ function startLoops(
   tasks.push(pruneLoop(config, store, clock, log, signal), ...acquisition.tasks)
   const uplink = startDelivery(daemon, { tasks, closers, signal, troubles, backfill })
   startAnchoring(daemon, { tasks, closers, signal, troubles, backfill })
-  return { tasks, uplink, stage }
+  return { tasks, uplink, stage, backfill }
 }
 
 /** What the loops of the way out share. */

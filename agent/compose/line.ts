@@ -2,8 +2,8 @@ import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { createClock } from '../../drivers/host/clock.ts'
 import { createLog } from '../../drivers/host/log.ts'
 import { sweepBus } from '../acquire/sweep.ts'
-import type { BusStatus, MeterAnswer, MeterPoint } from '../ports.ts'
-import { forgetfulStore, type LineHost, openMeterBus, openMeterBuses } from './lines.ts'
+import type { BusStatus, Clock, Log, MeterAnswer, MeterBus, MeterPoint } from '../ports.ts'
+import { forgetfulStore, type LineHost, openMeterBus, openMeterBuses, requireOpen } from './lines.ts'
 
 /** Settings of a port that a command opens itself. */
 export interface AdhocLine {
@@ -22,33 +22,50 @@ export function quietHost(): LineHost {
 /** Tries of a technician's read: he wants the value, and he can wait for it. */
 const TRIES = 3
 
-/** Reads one meter over a port that no daemon holds, with the patience of a technician. */
+/**
+ * Reads one meter over a port that no daemon holds.
+ * @throws BusError when the port cannot be had
+ */
 export async function readOnce(
   settings: AdhocLine,
   meter: MeterPoint,
-  signal: AbortSignal
+  signal: AbortSignal,
+  timezone = 'Asia/Shanghai'
 ): Promise<MeterAnswer> {
   const host = quietHost()
-  const bus = openMeterBus({ name: 'line', preamble: 4, ...settings }, 'Asia/Shanghai', host)
+  const bus = openMeterBus({ name: 'line', preamble: 4, ...settings }, timezone, host)
   try {
-    const answers = await sweepBus(bus, [meter], host, {
-      priority: 'technician',
-      deadlineMs: Number.POSITIVE_INFINITY,
-      signal,
-      withRatio: false
-    })
-    let answer = answers.get(meter.id) as MeterAnswer
-    // each visit to an unknown meter may speak another edition: a silent one is visited until all were tried
-    for (let visit = 1; visit < TRIES && isSilent(answer); visit++)
-      answer = await bus.readMeter(meter, { priority: 'technician', signal })
-    return answer
+    await requireOpen(bus, host.clock)
+    return await readPatiently(bus, meter, host, signal)
   } finally {
     await bus.close()
   }
 }
 
-const isSilent = (answer: MeterAnswer) =>
-  answer.values.length === 0 && answer.faults.some(fault => fault.kind === 'silent')
+/** Reads one meter with the patience of a technician, who goes before everybody else on the line. */
+export async function readPatiently(
+  bus: MeterBus,
+  meter: MeterPoint,
+  host: { readonly clock: Clock; readonly log: Log },
+  signal: AbortSignal
+): Promise<MeterAnswer> {
+  const answers = await sweepBus(bus, [meter], host, {
+    priority: 'technician',
+    deadlineMs: Number.POSITIVE_INFINITY,
+    signal,
+    withRatio: false
+  })
+  let answer = answers.get(meter.id) as MeterAnswer
+  // each visit to an unknown meter may speak another edition: a silent one is visited until all were tried
+  for (let visit = 1; visit < TRIES && isUnheard(answer); visit++)
+    answer = await bus.readMeter(meter, { priority: 'technician', signal })
+  return answer
+}
+
+/** Nothing came, or not in time: the bus has learned by now how long a slow meter takes. */
+const isUnheard = (answer: MeterAnswer) =>
+  answer.values.length === 0 &&
+  answer.faults.some(fault => fault.kind === 'silent' || fault.kind === 'garbage')
 
 export interface SweepResult {
   readonly elapsedMs: number

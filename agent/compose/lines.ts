@@ -1,5 +1,6 @@
 import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
 import type { Bus } from '../../drivers/bus/bus.ts'
+import { openLine } from '../../drivers/bus/line-keeper.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
 import { createDlt645Reader, type Dlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
@@ -40,6 +41,20 @@ export function openMeterBus(
 /** All buses of a configuration. */
 export function openMeterBuses(config: GatewayConfig, host: LineHost): OpenedLine[] {
   return config.buses.map(bus => openMeterBus(bus, config.timezone, host, config.broadcastTime))
+}
+
+const OPENING_LOOK_MS = 10
+
+/**
+ * Waits for the first attempt to open the line.
+ * @throws BusError BUS_LOCKED, BUS_MISSING, BUS_PERMISSION, BUS_OPEN with the mend, when it did not open
+ */
+export async function requireOpen({ line, config }: OpenedLine, clock: Clock): Promise<void> {
+  while (line.status().state === 'opening') await clock.wait(OPENING_LOOK_MS)
+  if (line.status().state === 'open') return
+  // the bus only keeps the words of what went wrong: a further attempt brings the error itself
+  const again = await openLine(config)
+  await again.close()
 }
 
 /** A LearnedStore that forgets at the end of the process: for commands that may not write to the daemon's. */

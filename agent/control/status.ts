@@ -1,6 +1,7 @@
 import { isGap, type Reading } from '../../proto/reading.ts'
 import { slotEndMs, slotOf } from '../../proto/slot.ts'
-import type { AgentStore, BusStatus } from '../ports.ts'
+import { lastDriftMs } from '../acquire/clock-table.ts'
+import type { AgentStore, BusStatus, LearnedStore } from '../ports.ts'
 
 /** The part of a gateway's configuration that a status speaks of. */
 export interface StatusSubject {
@@ -27,6 +28,8 @@ export interface MeterStatus {
   readonly lastGood: string | null
   readonly ageSeconds: number | null
   readonly gapsInSpan: number
+  /** the meter's clock minus ours when it was last read; null when it never was */
+  readonly clockDriftSeconds: number | null
 }
 
 export interface GatewayStatus {
@@ -80,7 +83,7 @@ export function buildStatus(
     daemon: live ? 'running' : 'stopped',
     live,
     buses: live?.buses ?? subject.buses.map(({ name, port }) => ({ name, port })),
-    meters: meterStates(subject, readings, nowMs),
+    meters: meterStates(subject, readings, store, nowMs),
     queue: {
       undelivered: undelivered.length,
       refused: refused.length,
@@ -94,7 +97,12 @@ export function buildStatus(
   }
 }
 
-function meterStates(subject: StatusSubject, readings: readonly Reading[], nowMs: number): MeterStatus[] {
+function meterStates(
+  subject: StatusSubject,
+  readings: readonly Reading[],
+  learned: Pick<LearnedStore, 'get'>,
+  nowMs: number
+): MeterStatus[] {
   const lastGood = new Map<string, number>()
   const good = new Map<string, Set<number>>()
   const seen = new Map<string, Set<number>>()
@@ -107,12 +115,14 @@ function meterStates(subject: StatusSubject, readings: readonly Reading[], nowMs
   const states = subject.meters.map(meter => {
     const slot = lastGood.get(meter.id)
     const endMs = slot === undefined ? null : slotEndMs(slot, subject.slotSeconds)
+    const driftMs = lastDriftMs(learned, meter.id)
     return {
       meter: meter.id,
       bus: meter.bus,
       lastGood: endMs === null ? null : new Date(endMs).toISOString(),
       ageSeconds: endMs === null ? null : Math.max(0, Math.round((nowMs - endMs) / 1000)),
-      gapsInSpan: (seen.get(meter.id)?.size ?? 0) - (good.get(meter.id)?.size ?? 0)
+      gapsInSpan: (seen.get(meter.id)?.size ?? 0) - (good.get(meter.id)?.size ?? 0),
+      clockDriftSeconds: driftMs === undefined ? null : Math.round(driftMs / 1000)
     }
   })
   const badness = (state: MeterStatus) => state.ageSeconds ?? Number.POSITIVE_INFINITY

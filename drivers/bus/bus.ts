@@ -41,6 +41,8 @@ export interface ExchangeOptions {
   readonly line?: LineSetting
   /** A person asked: try even when the breaker is open. Technicians do by default. */
   readonly force?: boolean
+  /** Waits for the first octet this long at the most, whatever was learned: for a search, where nearly everybody is silent */
+  readonly patienceMs?: number
 }
 
 /** One RS-485 line, or its stand-in over TCP: one transaction at a time. */

@@ -206,12 +206,13 @@ export class LineBus implements Bus {
     const setting = options.line ?? this.#config
     const timing = line.paced ? wireTiming(setting) : UNPACED
     const failures = this.#breaker.failures(options.meterKey)
-    const firstOctetMs = this.#turnarounds.firstOctetMs(
+    const learnedMs = this.#turnarounds.firstOctetMs(
       request,
       options.meterKey,
       failures,
       this.#clock.monotonicMs()
     )
+    const firstOctetMs = Math.min(learnedMs, options.patienceMs ?? learnedMs)
     if (options.priority !== 'technician' && options.force !== true) {
       const costMs = request.octets.length * timing.characterMs + firstOctetMs
       const verdict = this.#breaker.judge(options.meterKey, costMs)
@@ -276,11 +277,15 @@ export class LineBus implements Bus {
   #settle(entry: Entry, result: TransactionResult): BusOutcome {
     const { meterKey } = entry.options
     this.#counters.add('exchanges')
+    // a search asks nobody in particular: what becomes of it is learned of no meter
+    const isSearch = entry.priority === 'scan'
     if (result.kind === 'reply') {
       const afterTimeout = this.#doubts.untrusted(meterKey)
       this.#doubts.trust(meterKey)
-      this.#breaker.noteAnswer(meterKey)
-      this.#turnarounds.note(meterKey, result.turnaroundMs)
+      if (!isSearch) {
+        this.#breaker.noteAnswer(meterKey)
+        this.#turnarounds.note(meterKey, result.turnaroundMs)
+      }
       this.#counters.add('replies')
       return {
         kind: 'reply',
@@ -300,7 +305,7 @@ export class LineBus implements Bus {
       return { kind: 'garbage', octets: result.octets, reason: result.reason }
     }
     const costMs = this.#clock.monotonicMs() - result.requestEndMs
-    this.#breaker.noteSilence(meterKey, costMs)
+    if (!isSearch) this.#breaker.noteSilence(meterKey, costMs)
     this.#counters.add('silent')
     this.#counters.add('silentMs', costMs)
     return { kind: 'silent' }

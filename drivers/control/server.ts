@@ -4,8 +4,20 @@ import { dirname } from 'node:path'
 import { isWattproofError } from '../../proto/errors.ts'
 import { ControlError } from './errors.ts'
 
+/** One request while it is being answered. */
+export interface ControlCall {
+  /** aborts when the caller has gone */
+  readonly signal: AbortSignal
+  /** tells the caller how far it is */
+  readonly progress: (value: unknown) => void
+}
+
 /** Answers one request; what it throws is sent to the caller as an error. */
-export type ControlHandler = (verb: string, params: Readonly<Record<string, unknown>>) => Promise<unknown>
+export type ControlHandler = (
+  verb: string,
+  params: Readonly<Record<string, unknown>>,
+  call: ControlCall
+) => Promise<unknown>
 
 export interface ControlServer {
   close(): Promise<void>
@@ -14,7 +26,7 @@ export interface ControlServer {
 const MAX_REQUEST = 64 * 1024
 
 /**
- * Serves requests on a Unix socket: one JSON line in, one JSON line out. Who may connect is decided by the file's
+ * Serves requests on a Unix socket: one JSON line in, one JSON line out, with lines of progress before it. Who may connect is decided by the file's
  * permissions alone (0660, group of the process); Node cannot ask for the peer's credentials.
  * @throws ControlError CONTROL_IN_USE when a live daemon answers at the path already
  */
@@ -69,8 +81,14 @@ function isAlive(path: string): Promise<boolean> {
 
 function serveSocket(socket: Socket, handler: ControlHandler): void {
   let pending = ''
+  const gone = new AbortController()
+  const say = (value: unknown): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(value, plain)}\n`)
+  }
+  const call: ControlCall = { signal: gone.signal, progress: value => say({ progress: value }) }
   socket.setEncoding('utf8')
   socket.on('error', () => socket.destroy())
+  socket.on('close', () => gone.abort(new ControlError('CONTROL_UNREACHABLE', 'the caller has gone')))
   socket.on('data', (part: string) => {
     pending += part
     if (pending.length > MAX_REQUEST) {
@@ -80,18 +98,16 @@ function serveSocket(socket: Socket, handler: ControlHandler): void {
     for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
       const line = pending.slice(0, end)
       pending = pending.slice(end + 1)
-      void answer(line, handler).then(
-        reply => socket.writable && socket.write(`${JSON.stringify(reply, plain)}\n`)
-      )
+      void answer(line, handler, call).then(say)
     }
   })
 }
 
-async function answer(line: string, handler: ControlHandler): Promise<unknown> {
+async function answer(line: string, handler: ControlHandler, call: ControlCall): Promise<unknown> {
   try {
     const request = JSON.parse(line) as { verb?: unknown; params?: unknown }
     const params = typeof request.params === 'object' && request.params !== null ? request.params : {}
-    return { ok: true, result: await handler(String(request.verb), params as Record<string, unknown>) }
+    return { ok: true, result: await handler(String(request.verb), params as Record<string, unknown>, call) }
   } catch (error) {
     if (isWattproofError(error)) {
       return {

@@ -125,6 +125,8 @@ async function readClass(
     if (read.kind === 'refused') {
       // Refused after records were had means: nothing further.
       if (blocks.size > 0) break
+      // Some makers refuse a time behind their newest record with the very word they have for a class they lack.
+      if (read.clean && (await hasRecords(visit, cls))) return { blocks, faults: [], damaged, status: 'none' }
       if (read.clean) visit.memory.noteRefused(classMark(cls), read.fault.code ?? '', nowMs)
       return { blocks, faults: [read.fault], damaged, status: 'unsupported' }
     }
@@ -138,6 +140,15 @@ async function readClass(
     next = read.blocks.size === 0 ? next + USUAL_INTERVAL_S : Math.max(next, last) + 60
   }
   return { blocks, faults: [], damaged, status: blocks.size > 0 ? 'ok' : 'none' }
+}
+
+/** Whether the class holds any record at all. */
+async function hasRecords(visit: Visit, cls: ProfileClass): Promise<boolean> {
+  const { di, detail } = profileRequest(cls, 1, 'latest')
+  const answer = await visit.session.ask(askData(visit.address, di, detail), {
+    expectedData: blockOctets(cls)
+  })
+  return answer.kind === 'data' && parseProfileBlocks(di, answer.data).blocks.length > 0
 }
 
 type FrameRead =

@@ -13,20 +13,35 @@ export interface GapSpan {
   readonly slots: number
 }
 
+/** What becomes of a gap: `waiting` for back-fill, left alone for a while because the meter is `silent` or `unsupported`, or `final`. */
+type GapState = 'waiting' | 'silent' | 'unsupported' | 'final' | 'off'
+
 export const gapsVerb: Verb = {
   name: 'gaps',
   summary: ['shows which slots have no values, and why', '显示缺失的时段及原因'],
   options: SPAN_OPTIONS,
   async run({ out, configFile }, options) {
-    const { openStoreForReading } = await import('../../compose/stores.ts')
+    const [{ openStoreForReading }, { backfillRests }] = await Promise.all([
+      import('../../compose/stores.ts'),
+      import('../../compose/backfill-now.ts')
+    ])
     const config = loadConfig(configFile)
     const store = openStoreForReading(config)
     try {
       const { limit, ...span } = spanOf(options, config.slotSeconds)
       const spans = findGaps(store.queryReadings(span)).slice(-limit)
+      const rests = await backfillRests(config, store)
+      const stateOf = (gap: GapSpan): { state: GapState; nextTry: string | null } => {
+        if (gap.reason === 'notInProfile') return { state: 'final', nextTry: null }
+        if (!config.backfill.enabled || config.backfill.share === 0) return { state: 'off', nextTry: null }
+        const rest = rests.get(gap.meter)
+        if (!rest) return { state: 'waiting', nextTry: null }
+        return { state: rest.reason, nextTry: new Date(rest.nextTryAtMs).toISOString() }
+      }
       out.document(
         spans.map(gap => ({
           ...gap,
+          ...stateOf(gap),
           from: slotLabel(gap.fromSlot, config.slotSeconds),
           to: slotEndLabel(gap.toSlot, config.slotSeconds)
         }))
@@ -39,14 +54,18 @@ export const gapsVerb: Verb = {
             ['from', '起'],
             ['to', '止'],
             ['slots', '时段数'],
-            ['reason', '原因']
+            ['reason', '原因'],
+            ['state', '状态'],
+            ['next try', '下次尝试']
           ],
           spans.map(gap => [
             gap.meter,
             slotLabel(gap.fromSlot, config.slotSeconds),
             slotEndLabel(gap.toSlot, config.slotSeconds),
             String(gap.slots),
-            gap.reason
+            gap.reason,
+            stateOf(gap).state,
+            stateOf(gap).nextTry ?? '-'
           ])
         )
       }

@@ -1,12 +1,23 @@
-import type { Protocol } from '../../ports.ts'
-import { adhocMeter, LINE_OPTIONS, lineSettings } from '../line-options.ts'
+import { existsSync } from 'node:fs'
+import type { BusConfig } from '../../../config/gateway-config.ts'
+import { loadConfig } from '../../../config/load.ts'
+import type { MeterAnswer, MeterPoint, Protocol } from '../../ports.ts'
+import {
+  adhocMeter,
+  configuredMeter,
+  LINE_OPTIONS,
+  type LineSettings,
+  lineSettings,
+  withWanted
+} from '../line-options.ts'
 import { answerToJson, faultLine, judgeAnswer, valueText } from '../meter-answer.ts'
-import { textOption, type Verb } from '../verb.ts'
+import { type Context, type Options, textOption, type Verb } from '../verb.ts'
 
 export const readVerb: Verb = {
   name: 'read',
   summary: ['reads one meter, now', '立即抄读一只电表'],
   options: [
+    { flags: '--meter <id>', about: ['a meter of the configuration', '配置中的计量点'] },
     ...LINE_OPTIONS,
     {
       flags: '--protocol <protocol>',
@@ -25,16 +36,12 @@ export const readVerb: Verb = {
     }
   ],
   examples: [
+    'wattproof read --meter QY-000123 --item energy',
     'wattproof read --port /dev/ttyS1 --protocol dlt645 --address 12345678 --item energy',
     'wattproof read --port /dev/ttyUSB0 --protocol modbus --address 1 --profile eastron-sdm630 --json'
   ],
   async run(context, options) {
-    const protocol = (textOption(options, 'protocol') ?? 'dlt645') as Protocol
-    const meter = adhocMeter(options, protocol)
-    const settings = lineSettings(options, protocol)
-    if (meter.profile !== undefined) (await import('../../compose/profiles.ts')).requireProfile(meter.profile)
-    const { readOnce } = await import('../../compose/line.ts')
-    const answer = await readOnce(settings, meter, context.signal)
+    const { meter, settings, answer } = await readAsked(context, options)
     context.out.document(answerToJson(meter, answer))
     if (answer.values.length > 0) {
       context.out.table(
@@ -54,4 +61,28 @@ export const readVerb: Verb = {
     const line = `${port.replace(/^serial:/, '')}, ${baud} 8${{ even: 'E', none: 'N', odd: 'O' }[parity]}${stopBits}`
     return judgeAnswer(meter, answer, line, context.lang)
   }
+}
+
+interface AskedMeter {
+  readonly meter: MeterPoint
+  readonly settings: LineSettings
+  readonly answer: MeterAnswer
+}
+
+/** Reads what the options name: a meter of the configuration, or one described on the command line. */
+async function readAsked({ configFile, signal }: Context, options: Options): Promise<AskedMeter> {
+  const { readAdhoc, readConfigured } = await import('../../compose/meter-read.ts')
+  const id = textOption(options, 'meter')
+  if (id !== undefined) {
+    const config = loadConfig(configFile)
+    const meter = withWanted(configuredMeter(config, id), options)
+    const settings = config.buses.find(({ name }) => name === meter.bus) as BusConfig
+    return { meter, settings, answer: await readConfigured(config, meter, signal) }
+  }
+  const protocol = (textOption(options, 'protocol') ?? 'dlt645') as Protocol
+  const meter = adhocMeter(options, protocol)
+  const settings = lineSettings(options, protocol)
+  if (meter.profile !== undefined) (await import('../../compose/profiles.ts')).requireProfile(meter.profile)
+  const config = existsSync(configFile) ? loadConfig(configFile) : undefined
+  return { meter, settings, answer: await readAdhoc(settings, meter, config, signal) }
 }

@@ -64,14 +64,21 @@ function show(out: Output, status: GatewayStatus): void {
       ['bus', '总线'],
       ['last good', '最近有效'],
       ['age', '距今'],
-      ['gaps', '缺失']
+      ['gaps', '缺失'],
+      ['clock', '时钟误差']
     ],
     status.meters.map(meter => [
       meter.meter,
       meter.bus,
       meter.lastGood ?? '-',
       meter.ageSeconds === null ? '-' : `${meter.ageSeconds} s`,
-      String(meter.gapsInSpan)
+      String(meter.gapsInSpan),
+      driftText(meter.clockDriftSeconds)
     ])
   )
+}
+
+function driftText(seconds: number | null): string {
+  if (seconds === null) return '-'
+  return `${seconds > 0 ? '+' : ''}${seconds} s`
 }
