@@ -54,6 +54,11 @@ export interface Bus {
    * @throws BusError BUS_NOT_A_REQUEST, CodecError CODEC_FORBIDDEN_CONTROL (nothing was sent), or the signal's reason
    */
   exchange(request: ReadRequest, options: ExchangeOptions): Promise<BusOutcome>
+  /**
+   * True while a single answer proves little: nothing checks parity on this line, and answers have been spoilt of late. One octet
+   * sum lets 1 wrong DL/T 645 frame in 256 pass; a CRC does not.
+   */
+  readonly isDoubtful?: boolean
   /** True when the next request to the meter is a half-open probe: send the shortest one there is. */
   probing(meterKey: string): boolean
   status(): BusStatus

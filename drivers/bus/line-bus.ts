@@ -24,6 +24,9 @@ const IDLE_LOOK_MS = 50
 const STRAY_QUIET_MS = 5
 /** A guard waits this long at a time. */
 const GUARD_LOOK_MS = 20
+/** So many spoilt answers within this time make a line that checks no parity doubtful. */
+const SPOILT_ANSWERS = 2
+const DOUBTFUL_MS = 600_000
 const BATCH_OCTETS = 4
 const BATCH_MEMORY = 20
 
@@ -56,6 +59,8 @@ export class LineBus implements Bus {
   readonly #turnarounds: Turnarounds
   readonly #strays: StrayOctets
   readonly #batches: boolean[] = []
+  /** monotonic times of the last spoilt answers */
+  readonly #spoiltAtMs: number[] = []
   #line: Line | undefined
   #liveness: Liveness | undefined
   #setting: LineSetting
@@ -81,6 +86,12 @@ export class LineBus implements Bus {
 
   get baud(): number {
     return this.#config.baud
+  }
+
+  get isDoubtful(): boolean {
+    const line = this.#keeper.current
+    if (!line || line.checksParity || this.#spoiltAtMs.length < SPOILT_ANSWERS) return false
+    return this.#clock.monotonicMs() - (this.#spoiltAtMs[0] as number) < DOUBTFUL_MS
   }
 
   /** Begins to open the line. */
@@ -302,6 +313,8 @@ export class LineBus implements Bus {
     }
     if (result.kind === 'garbage') {
       this.#counters.add('garbage')
+      this.#spoiltAtMs.push(result.requestEndMs)
+      if (this.#spoiltAtMs.length > SPOILT_ANSWERS) this.#spoiltAtMs.shift()
       return { kind: 'garbage', octets: result.octets, reason: result.reason }
     }
     const costMs = this.#clock.monotonicMs() - result.requestEndMs

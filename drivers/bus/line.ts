@@ -6,6 +6,8 @@ export interface Line {
   readonly detail: string
   /** false where no baud rate stands between the octets */
   readonly paced: boolean
+  /** false where wrong octets come through: without parity, or where the port does not check it */
+  readonly checksParity: boolean
   /** what the way to the wire may add to any wait: 0 on a local port */
   readonly slackMs: number
   write(octets: Uint8Array): void

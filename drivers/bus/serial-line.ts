@@ -96,6 +96,10 @@ class SerialLine implements Line {
     this.#parityChecked = termios?.checkParity(fd, setting.parity) ?? false
   }
 
+  get checksParity(): boolean {
+    return this.#parityChecked
+  }
+
   get detail(): string {
     if (this.#setting.parity === 'none') return 'no parity on this line'
     return this.#parityChecked ? 'receive parity is checked' : 'receive parity is NOT checked by this port'

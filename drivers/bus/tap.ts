@@ -5,6 +5,8 @@ import { readable } from './transaction.ts'
 
 /** How long a quiet line is waited for at a time. */
 const LOOK_MS = 20
+/** Looking so much later than meant is more than a timer's grain. */
+const HELD_UP_MS = 20
 
 export interface TapOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -24,10 +26,15 @@ export async function tapLine(config: BusConfig, options: TapOptions): Promise<v
   const { clock, signal, onOctets, onQuiet } = options
   const line = await openLine(config)
   try {
+    let lookedMs = clock.monotonicMs()
     while (!signal.aborted) {
       const octets = line.take()
-      if (octets.length > 0) onOctets(octets, clock.monotonicMs())
-      else onQuiet?.(clock.monotonicMs())
+      const nowMs = clock.monotonicMs()
+      // A process that was held up has missed when octets came: its own pause is none of the line's.
+      const heldUp = nowMs - lookedMs > LOOK_MS + HELD_UP_MS
+      if (octets.length > 0) onOctets(octets, heldUp ? lookedMs + LOOK_MS : nowMs)
+      else if (!heldUp) onQuiet?.(nowMs)
+      lookedMs = nowMs
       await readable(line, LOOK_MS)
     }
   } finally {

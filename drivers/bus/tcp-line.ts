@@ -43,6 +43,7 @@ export async function openTcpLine(host: string, port: number, framed: boolean): 
 
 class TcpLine implements Line {
   readonly slackMs = NETWORK_SLACK_MS
+  readonly checksParity = false
   readonly paced: boolean
   readonly detail: string
   readonly #at: string

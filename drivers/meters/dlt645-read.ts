@@ -10,9 +10,13 @@ import { readClock } from './dlt645-clock.ts'
 import type { Dlt645Context, Visit } from './dlt645-context.ts'
 import { type PlanKnowledge, type PlanStep, planReads, splitStep } from './dlt645-plan.ts'
 import { type Asked, faultOf } from './dlt645-session.ts'
+import { isSameEnergy } from './dlt645-twice.ts'
 import { lengthFault, takeRaw, takeUnknown, takeWanted } from './dlt645-values.ts'
 
 const RATIO_ITEMS = ['register-ct-ratio', 'register-pt-ratio'].map(key => itemByKey(key).id)
+
+/** On a doubtful line energy is asked for at most this often. */
+const READ_TIMES = 4
 
 /** Silences in a row after which the rest of a visit is not asked. */
 const SILENCES_TO_STOP = 2
@@ -135,7 +139,7 @@ async function takeStep(
     })
     return []
   }
-  const answer = await ask(context, visit, step, out)
+  const answer = await askSurely(context, visit, step, out)
   if (answer.kind === 'data') {
     const read = decodeItemValues(context.table, step.di, answer.data)
     if (read.sound) {
@@ -160,6 +164,26 @@ async function takeStep(
   }
   if (answer.kind !== 'address') out.faults.push(faultOf(step.di, answer))
   return []
+}
+
+/** Asks; energy on a doubtful line is asked for until two answers in a row agree. */
+async function askSurely(
+  context: Dlt645Context,
+  visit: Visit,
+  step: PlanStep,
+  out: Collected
+): Promise<Asked> {
+  let answer = await ask(context, visit, step, out)
+  if (context.bus.isDoubtful !== true || !step.wants.some(want => itemById(want.item).kind === 'energy'))
+    return answer
+  for (let times = 2; answer.kind === 'data' && times <= READ_TIMES; times++) {
+    const again = await ask(context, visit, step, out)
+    if (again.kind !== 'data') return again
+    if (isSameEnergy(context.table, step.di, answer.data, again.data)) return again
+    answer = again
+  }
+  if (answer.kind !== 'data') return answer
+  return { kind: 'garbage', detail: 'no two answers agree on a line that checks no parity' }
 }
 
 async function ask(context: Dlt645Context, visit: Visit, step: PlanStep, out: Collected): Promise<Asked> {

@@ -73,6 +73,7 @@ function memoryLine(): Line {
   return {
     detail: 'in memory',
     paced: false,
+    checksParity: true,
     slackMs: 0,
     write(octets) {
       const head = [octets[0] as number, 3, 2 * REGISTERS]
