@@ -154,6 +154,8 @@ export interface BusStatus {
   readonly port: string
   readonly state: 'open' | 'opening' | 'down'
   readonly detail: string
+  /** why the readings of this bus are refused though its port is open: it is another bus */
+  readonly refusal?: string
   /** counters by name: exchanges, replies, silent, garbage, late, echo, foreign, parityErrors ... */
   readonly counters: Readonly<Record<string, number>>
   /** meters the breaker holds open: address and wall time of the next try */

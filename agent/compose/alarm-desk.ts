@@ -23,6 +23,17 @@ export class AlarmDesk {
     for (const event of events) this.#fileOne(event)
   }
 
+  /** What is raised about a bus or the gateway (null) by rules whose name begins so, with the second it was raised at. */
+  standing(
+    prefix: string,
+    bus: string | null
+  ): readonly { readonly rule: string; readonly raisedAt: number }[] {
+    return this.#store
+      .alarms({ state: 'raised' })
+      .filter(alarm => alarm.meter === null && alarm.bus === bus && alarm.rule.startsWith(prefix))
+      .map(({ rule, raisedAt }) => ({ rule, raisedAt: Math.floor(raisedAt / 1000) }))
+  }
+
   #fileOne(event: AlarmEvent): void {
     const open = this.#openAlarm(event)
     // a restart may see the same cause again while its alarm still stands: one alarm a cause

@@ -23,6 +23,7 @@ import { SealLoop } from '../seal/seal-loop.ts'
 import { startAcquisition } from './acquisition.ts'
 import { AlarmDesk } from './alarm-desk.ts'
 import { acknowledgeAlarm, shelveAlarm } from './alarm-verbs.ts'
+import { BusWatch } from './bus-watch.ts'
 import { createCheckStage } from './checks.ts'
 import { onOrphaned } from './children.ts'
 import { socketPaths } from './control.ts'
@@ -120,12 +121,17 @@ function startLoops(
   signal: AbortSignal,
   closers: (() => unknown)[]
 ): { tasks: Promise<void>[]; uplink: Uplink | undefined; stage: CheckStage; backfill: Backfill } {
-  const { config, clock, log, store, identity } = daemon
+  const { config, clock, log, store, identity, buses } = daemon
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
   const desk = new AlarmDesk(config.gateway, identity.signer, store, log)
   const troubles = new TroubleDesk(desk, clock, config.slotSeconds)
-  const acquisition = startAcquisition({ ...daemon, stage, desk, onSwept: () => troubles.tick() }, signal)
+  const watch = new BusWatch(buses, (bus, trouble) => troubles.note('line', trouble, bus))
+  const onSwept = () => {
+    watch.look()
+    troubles.tick()
+  }
+  const acquisition = startAcquisition({ ...daemon, stage, desk, onSwept }, signal)
   const { backfill } = acquisition
   closers.unshift(...acquisition.closers)
   const seal = new SealLoop({

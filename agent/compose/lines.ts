@@ -2,6 +2,7 @@ import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
 import type { Bus } from '../../drivers/bus/bus.ts'
 import { openLine } from '../../drivers/bus/line-keeper.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
+import { guardIdentity } from '../../drivers/meters/bus-identity.ts'
 import { createDlt645Reader, type Dlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
 import { createMeterBus } from '../../drivers/meters/meter-bus.ts'
@@ -38,9 +39,12 @@ export function openMeterBus(
   return { ...meters, config: bus, line, dlt645 }
 }
 
-/** All buses of a configuration. */
+/** All buses of a configuration; one that turns out to be another's is not read. */
 export function openMeterBuses(config: GatewayConfig, host: LineHost): OpenedLine[] {
-  return config.buses.map(bus => openMeterBus(bus, config.timezone, host, config.broadcastTime))
+  return config.buses.map(bus => {
+    const opened = openMeterBus(bus, config.timezone, host, config.broadcastTime)
+    return { ...opened, ...guardIdentity(opened.line, opened, { ...host, roster: config.meters }) }
+  })
 }
 
 const OPENING_LOOK_MS = 10

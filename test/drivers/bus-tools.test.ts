@@ -1,18 +1,35 @@
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import koffi from 'koffi'
 import t from 'tap'
+import type { AlarmEvent } from '../../agent/check/alarm-engine.ts'
 import type { Output } from '../../agent/cli/output.ts'
 import type { Context, Options, Verb } from '../../agent/cli/verb.ts'
 import { busProbeVerb } from '../../agent/cli/verbs/bus-probe.ts'
 import { busSniffVerb } from '../../agent/cli/verbs/bus-sniff.ts'
 import { busTuneVerb } from '../../agent/cli/verbs/bus-tune.ts'
 import { captureLines, explainLine } from '../../agent/cli/verbs/decode.ts'
-import { openMeterBus } from '../../agent/compose/lines.ts'
-import type { LearnedStore, Log, MeterPoint } from '../../agent/ports.ts'
+import { BusWatch, judgeBus } from '../../agent/compose/bus-watch.ts'
+import { openMeterBus, openMeterBuses } from '../../agent/compose/lines.ts'
+import { TroubleDesk } from '../../agent/compose/trouble-desk.ts'
+import type { BusStatus, LearnedStore, Log, MeterPoint } from '../../agent/ports.ts'
+import { loadConfig } from '../../config/load.ts'
+import { openBus } from '../../drivers/bus/open-bus.ts'
 import { openSerialLine } from '../../drivers/bus/serial-line.ts'
 import { createClock } from '../../drivers/host/clock.ts'
+import { createDlt645Reader } from '../../drivers/meters/dlt645.ts'
+import { isSameEnergy } from '../../drivers/meters/dlt645-twice.ts'
+import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
 import { judgeGarbage } from '../../drivers/meters/probe-verdict.ts'
 import { openPty, type Pty } from '../../drivers/simulator/pty.ts'
 import { loadReplay } from '../../drivers/simulator/replay.ts'
@@ -20,11 +37,15 @@ import { startSimulator } from '../../drivers/simulator/simulator.ts'
 import type { BusSetting } from '../../drivers/simulator/simulator-setting.ts'
 import { concatBytes, fromHex, toHex } from '../../proto/bytes.ts'
 import { parseAddress } from '../../proto/dlt645/address.ts'
+import { parseDataIdentifier } from '../../proto/dlt645/data-identifier.ts'
+import { createItemTable } from '../../proto/dlt645/data-items.ts'
 import { encodeFrame } from '../../proto/dlt645/frame.ts'
 import { redactDlt645 } from '../../proto/dlt645/redact.ts'
 import { itemByKey } from '../../proto/items.ts'
 import { type Heard, LineListener } from '../../proto/line-listener.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
+import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { FakeBus } from './dlt645-fake-bus.ts'
 
 type Case = { teardown(end: () => Promise<void> | void): void }
 
@@ -583,4 +604,232 @@ t.test('tune measures what the meters do, and proposes no less', async t => {
     at: '--port'
   })
   await t.rejects(run(busTuneVerb, { port: path, count: '0' }).exit, { code: 'USAGE_FLAG', at: '--count' })
+})
+
+/** A bus on paper that checks no parity, and has spoilt answers of late. */
+class DoubtfulBus extends FakeBus {
+  readonly isDoubtful: boolean
+  constructor(isDoubtful: boolean) {
+    const answer = (di: string) => (di === '00010000' ? fromHex('45230100') : undefined)
+    super([{ address: '000012345678', edition: '2007', answer }], Date.UTC(2026, 5, 1))
+    this.isDoubtful = isDoubtful
+  }
+}
+
+t.test('where parity is not checked, energy counts once two answers agree', async t => {
+  /** Two errors that cancel each other in the sum of the octets. */
+  const spoil = (octets: Uint8Array): Uint8Array =>
+    octets.map((octet, i) => octet + (i === octets.length - 6 ? 16 : i === octets.length - 5 ? -16 : 0))
+  const zone = createMeterZone('Asia/Shanghai')
+  const read = async (isDoubtful: boolean, disturb: (octets: Uint8Array, n: number) => Uint8Array) => {
+    const bus = new DoubtfulBus(isDoubtful)
+    bus.disturb = disturb
+    const reader = createDlt645Reader(bus, { clock, log: quiet, learned: memory(), zone })
+    const { values, faults } = await reader.readMeter(meter({}), { priority: 'slot' })
+    return { value: values[0]?.value ?? null, faults: faults.map(fault => fault.kind), asked: bus.log.length }
+  }
+  const once = (octets: Uint8Array, n: number) => (n === 0 ? spoil(octets) : octets)
+  t.same(await read(false, o => o), { value: 123450, faults: [], asked: 1 })
+  t.same((await read(false, once)).faults, [], 'a single look believes it')
+  t.not((await read(false, once)).value, 123450)
+  t.same(await read(true, o => o), { value: 123450, faults: [], asked: 2 })
+  t.same(await read(true, once), { value: 123450, faults: [], asked: 3 })
+  const never = (octets: Uint8Array, n: number) => (n % 2 === 0 ? spoil(octets) : octets)
+  t.same(await read(true, never), { value: null, faults: ['garbage'], asked: 4 })
+
+  const table = createItemTable()
+  const di = parseDataIdentifier('0001FF00')
+  const cases: [string, string, boolean][] = [
+    ['4523010000000000', '4623010000000000', true],
+    ['4523010000000000', '4525010000000000', false],
+    ['4523010000000000', '452301000000', false],
+    ['4523010000000000', '4523010100000000', false]
+  ]
+  for (const [first, second, wanted] of cases)
+    t.equal(isSameEnergy(table, di, fromHex(first), fromHex(second)), wanted, second)
+
+  for (const [parity, wanted] of [
+    ['none', true],
+    ['even', false]
+  ] as const) {
+    const pty = openPty(link())
+    const bus = openBus(
+      { name: 'line', port: `serial:${pty.path}`, baud: 115200, parity },
+      { clock, log: quiet, learned: memory() }
+    )
+    pty.onOctets(() => pty.write(fromHex('0103021234ffff')))
+    const request = encodeReadRequest({ unit: 1, function: 3, address: 0, count: 1 })
+    t.equal(bus.isDoubtful, false)
+    for (let i = 0; i < 2; i++) {
+      const { kind } = await bus.exchange(request, { meterKey: 'modbus:1', priority: 'slot' })
+      t.equal(kind, 'garbage')
+    }
+    t.equal(bus.isDoubtful, wanted, parity)
+    await bus.close()
+    await pty.close()
+  }
+})
+
+t.test('a bus that is another one is not read, and is again when it is itself', async t => {
+  const meters = (name: string) => [
+    { address: `00000000000${name}`, protocol: 'dlt645' as const },
+    { address: '1', protocol: 'modbus' as const, profile: 'eastron-sdm630', turnaroundMs: 10 }
+  ]
+  const wires = { a: link(), b: link() }
+  const simulator = startSimulator({
+    seed: 3,
+    buses: (['a', 'b'] as const).map((name, i) => ({
+      name,
+      path: wires[name],
+      baud: 19200,
+      parity: 'even' as const,
+      meters: meters(String(i + 1))
+    }))
+  })
+  t.teardown(() => simulator.stop())
+  const ports = { a: link(), b: link() }
+  const plug = (a: 'a' | 'b', b: 'a' | 'b') => {
+    for (const [port, wire] of [
+      [ports.a, wires[a]],
+      [ports.b, wires[b]]
+    ] as const) {
+      rmSync(port, { force: true })
+      symlinkSync(wire, port)
+    }
+  }
+  const file = join(folder, 'swap.yaml')
+  writeFileSync(
+    file,
+    [
+      'gateway: { id: T-2, timezone: Asia/Shanghai }',
+      `state: ${folder}`,
+      'buses:',
+      ...(['a', 'b'] as const).map(
+        name => `  - { name: ${name}, port: "serial:${ports[name]}", baud: 19200, parity: even }`
+      ),
+      'meters:',
+      ...['a', 'b'].flatMap((name, i) => [
+        `  - { id: ${name}-rtu, bus: ${name}, protocol: modbus, address: "1", profile: eastron-sdm630, items: [voltage-a] }`,
+        `  - { id: ${name}-dlt, bus: ${name}, protocol: dlt645, address: "00000000000${i + 1}", items: [active-import-total] }`
+      ]),
+      ''
+    ].join('\n')
+  )
+  const config = loadConfig(file)
+  const learned = memory()
+  const opened: ReturnType<typeof openMeterBuses>[] = []
+  const start = () => {
+    const buses = openMeterBuses(config, { clock, log: quiet, learned })
+    opened.push(buses)
+    return buses
+  }
+  t.teardown(() => Promise.all(opened.flat().map(bus => bus.close())))
+  const options = { priority: 'slot' } as const
+  const sweep = async (buses: ReturnType<typeof openMeterBuses>) => {
+    const results: string[] = []
+    for (const point of config.meters) {
+      const bus = buses.find(one => one.name === point.bus)
+      const answer = await bus?.readMeter(point, options)
+      results.push(answer?.values.length ? 'value' : (answer?.faults[0]?.kind ?? 'nothing'))
+    }
+    return results
+  }
+  const exchanges = (buses: ReturnType<typeof openMeterBuses>) =>
+    buses.map(bus => bus.status().counters['exchanges'])
+
+  plug('a', 'b')
+  const right = start()
+  t.same(await sweep(right), ['value', 'value', 'value', 'value'])
+  t.same(exchanges(right), [2, 2], 'the proof costs no request of its own')
+  t.same(learned.get('identity/a'), '000000000001')
+  await Promise.all(right.map(bus => bus.close()))
+
+  plug('b', 'a')
+  const swapped = start()
+  t.same(await sweep(swapped), ['busDown', 'busDown', 'busDown', 'busDown'], 'after a restart')
+  t.match(swapped[0]?.status(), {
+    state: 'open',
+    refusal: 'swapped adapter: 000000000002 of bus b answers here'
+  })
+  const before = exchanges(swapped)
+  await sweep(swapped)
+  t.same(exchanges(swapped), before, 'and is left alone')
+  const profile = await swapped[0]?.readProfile(config.meters[1] as MeterPoint, 0, 1, options)
+  t.match(profile, { status: 'failed', records: [], faults: [{ kind: 'busDown' }] })
+  t.same(
+    swapped[0]?.status().breakers.filter(({ address }) => address.includes('AA')),
+    []
+  )
+  const stranger = { ...(config.meters[3] as MeterPoint), id: 'who' }
+  t.match(await swapped[0]?.readMeter(stranger, options), { values: [{}] }, 'who is asked by name answers')
+
+  const opens = () => swapped.map(bus => bus.status().counters['opens'])
+  for (const name of ['a', 'b']) await simulator.setPlugged(name, false)
+  plug('a', 'b')
+  for (const name of ['a', 'b']) await simulator.setPlugged(name, true)
+  await until(() => opens().every(count => count === 2))
+  t.same(
+    (await sweep(swapped)).filter((_, i) => i % 2 === 0),
+    ['value', 'value'],
+    'after a replug'
+  )
+  t.equal(swapped[0]?.status().refusal, undefined)
+  await Promise.all(swapped.map(bus => bus.close()))
+
+  simulator.setFault('a', '000000000001', 'mute', true)
+  const dead = start()
+  t.same((await sweep(dead))[0], 'value', 'a dead meter proves nothing against its bus')
+  t.equal(dead[0]?.status().refusal, undefined)
+})
+
+t.test('what a line counts becomes an alarm where a person has to come', async t => {
+  const status = (counters: Record<string, number>, refusal?: string): BusStatus => ({
+    name: 'b',
+    port: '',
+    state: 'open',
+    detail: '',
+    counters,
+    breakers: [],
+    ...(refusal === undefined ? {} : { refusal })
+  })
+  const cases: [Record<string, number>, string | undefined, string | undefined][] = [
+    [{ exchanges: 1000, garbage: 20, foreignFrames: 2 }, undefined, undefined],
+    [{ exchanges: 100, garbage: 6 }, undefined, 'noisy'],
+    [{ exchanges: 10, garbage: 4 }, undefined, undefined],
+    [{ exchanges: 100, garbage: 90, collisions: 1, foreignFrames: 2 }, undefined, 'second-master'],
+    [{ exchanges: 100, jammed: 1, foreignFrames: 9 }, undefined, 'jammed'],
+    [{ jammed: 1 }, 'swapped adapter', 'swapped']
+  ]
+  for (const [counters, refusal, kind] of cases)
+    t.equal(judgeBus(status(counters, refusal), {})?.kind, kind, JSON.stringify(counters))
+  t.equal(judgeBus(status({ jammed: 3, exchanges: 5 }), { jammed: 3 }), undefined, 'only what is new')
+
+  const standing = [{ rule: 'line-jammed', raisedAt: 7 }]
+  const filed: string[] = []
+  const desk = {
+    standing: (prefix: string, bus: string | null) => (prefix === 'line-' && bus === 'b' ? standing : []),
+    file: (events: readonly AlarmEvent[]) =>
+      filed.push(...events.map(({ kind, rule, bus, class: grade }) => `${kind} ${rule} ${bus} ${grade}`))
+  }
+  let nowMs = 1_000_000
+  const troubles = new TroubleDesk(desk, { ...clock, nowMs: () => nowMs }, 900)
+  let now = status({ exchanges: 5 })
+  const watch = new BusWatch([{ name: 'b', status: () => now }], (bus, trouble) =>
+    troubles.note('line', trouble, bus)
+  )
+  const slot = (next: BusStatus) => {
+    now = next
+    watch.look()
+    troubles.tick()
+    nowMs += 900_000
+    return filed.splice(0)
+  }
+  t.same(slot(now), ['cleared line-jammed b general'], 'what an earlier run raised')
+  t.same(slot(status({ exchanges: 9, jammed: 1 })), [])
+  t.same(slot(status({ exchanges: 9, jammed: 2 })), ['raised line-jammed b general'], 'once it lasts')
+  t.same(slot(status({ exchanges: 9, jammed: 2 }, 'swapped')), [
+    'cleared line-jammed b general',
+    'raised line-swapped b serious'
+  ])
+  t.same(slot(status({ exchanges: 9, jammed: 2 })), ['cleared line-swapped b serious'])
 })
