@@ -16,6 +16,7 @@ import {
   openProof,
   verifyProof
 } from '../../proto/verify.ts'
+import { suiteOf } from '../../proto/wire/suite.ts'
 import { createContractReader } from '../anchor/contract-reader.ts'
 import type { AgentStore, StoredBatch } from '../ports.ts'
 import { readGatewayKey, readPublicKeyFile } from './keys.ts'
@@ -87,12 +88,15 @@ function leavesOf(store: AgentStore, batch: StoredBatch): Reading[] {
   })
 }
 
+const FIELD_SLOT_SECONDS = 900
+
 export interface VerifyInputs {
   readonly rpc: string | undefined
   readonly contract: string | undefined
   readonly gatewayKeyFile: string | undefined
   readonly ledgerKeyFile: string | undefined
-  readonly slotSeconds: number
+  /** undefined: 900, or what a slot of a demo must be to lie before its anchor */
+  readonly slotSeconds: number | undefined
 }
 
 export interface VerifyResult {
@@ -142,16 +146,13 @@ export async function verifyEvidence(
   if (onChain) {
     findings.push({
       check: 'chain-leaf',
-      verdict: onChain.leafHolds ? 'holds' : 'fails',
-      detail: onChain.leafHolds
-        ? 'the contract found the leaf under the root'
-        : 'the contract did not find the leaf under the root'
+      ...leafVerdict(onChain.leafHolds)
     })
   }
   return {
     holds: isProved(findings),
     findings,
-    reading: opened ? readingToJson(opened.reading, inputs.slotSeconds) : null,
+    reading: opened ? readingToJson(opened.reading, inputs.slotSeconds ?? slotSecondsOf(opened)) : null,
     gateway: opened?.anchor.gateway ?? null,
     epoch: opened ? toHex(opened.anchor.epoch) : null,
     seq: opened?.anchor.seq ?? null,
@@ -170,6 +171,22 @@ function isProved(findings: readonly VerifyFinding[]): boolean {
   )
 }
 
+function leafVerdict(holds: boolean | undefined): Pick<VerifyFinding, 'verdict' | 'detail'> {
+  if (holds === undefined) {
+    return { verdict: 'not-checked', detail: 'the contract checks trees of SHA-256 (suite 1) only' }
+  }
+  return holds
+    ? { verdict: 'holds', detail: 'the contract found the leaf under the root' }
+    : { verdict: 'fails', detail: 'the contract did not find the leaf under the root' }
+}
+
+/** An anchor does not say how long a slot is: in the field 900 s; a slot that would then lie after its anchor is a shorter one. */
+function slotSecondsOf({ anchor }: OpenedProof): number {
+  const slots = anchor.slotTo + 1
+  const isField = slots * FIELD_SLOT_SECONDS <= anchor.created + FIELD_SLOT_SECONDS
+  return isField ? FIELD_SLOT_SECONDS : Math.max(1, Math.round(anchor.created / slots))
+}
+
 function tryOpen(octets: Uint8Array): OpenedProof | undefined {
   try {
     return openProof(octets)
@@ -183,7 +200,7 @@ async function askChain(
   opened: OpenedProof,
   rpc: string,
   contract: string
-): Promise<{ anchor: ChainAnchor | null; leafHolds: boolean }> {
+): Promise<{ anchor: ChainAnchor | null; leafHolds: boolean | undefined }> {
   const { clock, log } = quietHost()
   const reader = createContractReader(
     openEvmChain({ rpc: [rpc], clock, log }),
@@ -192,13 +209,16 @@ async function askChain(
   )
   const { anchor, proof } = opened
   const found = await reader.findAnchored(gatewayKey(anchor.gateway), anchor.epoch, anchor.seq)
-  const leafHolds = await reader.verifyLeaf({
-    root: anchor.root,
-    entry: concatBytes(proof.salt, proof.reading),
-    index: proof.leafIndex,
-    size: anchor.count,
-    path: proof.path
-  })
+  const leafHolds =
+    suiteOf(anchor.suite).hash === 'sha256'
+      ? await reader.verifyLeaf({
+          root: anchor.root,
+          entry: concatBytes(proof.salt, proof.reading),
+          index: proof.leafIndex,
+          size: anchor.count,
+          path: proof.path
+        })
+      : undefined
   if (!found) return { anchor: null, leafHolds }
   const { anchorHash, root, count, seq } = found.anchor
   return { anchor: { anchorHash, root, count: Number(count), seq: Number(seq) }, leafHolds }

@@ -16,7 +16,7 @@ export const proofVerb: Verb = {
   ],
   examples: [
     'wattproof proof --meter QY-000123 --slot 2026-11-22T23:45Z -o reading.proof',
-    'wattproof verify reading.proof'
+    'wattproof keys register > bundle.json && wattproof verify reading.proof --gateway-key bundle.json'
   ],
   async run({ out, configFile }, options) {
     const config = loadConfig(configFile)
@@ -52,8 +52,8 @@ export const proofVerb: Verb = {
     if (file === undefined) out.line(toHex(proof.octets))
     else
       out.tell([
-        `${file}: ${proof.octets.length} octets; check it with: wattproof verify ${file}`,
-        `${file}:${proof.octets.length} 字节;验证:wattproof verify ${file}`
+        `${file}: ${proof.octets.length} octets; check it with: wattproof verify ${file} --gateway-key BUNDLE (what keys register prints)`,
+        `${file}:${proof.octets.length} 字节;验证:wattproof verify ${file} --gateway-key BUNDLE(keys register 的输出)`
       ])
     return EXIT.done
   }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fromHex } from '../../../proto/bytes.ts'
 import { EXIT, UsageError } from '../errors.ts'
+import { parseCount } from '../slots.ts'
 import { textOption, type Verb } from '../verb.ts'
 
 const MARK = { holds: '✓', fails: '✗', 'not-checked': '-' } as const
@@ -22,21 +23,27 @@ export const verifyVerb: Verb = {
     { flags: '--ledger-key <file>', about: ["the ledger's receipt key (PEM)", '账本回执公钥'] },
     {
       flags: '--slot-seconds <s>',
-      about: ['length of a slot, for the times shown', '时段秒数'],
-      fallback: '900'
+      about: ['length of a slot, for the times shown; found out when left out', '时段秒数,缺省自动推断']
     }
   ],
   async run({ out, lang, signal }, options, args) {
     const file = args[0] as string
+    const slotSeconds = textOption(options, 'slotSeconds')
+    const [rpc, contract] = [textOption(options, 'rpc'), textOption(options, 'contract')]
+    if ((rpc === undefined) !== (contract === undefined)) {
+      throw new UsageError('USAGE_FLAG', '--rpc and --contract belong together', {
+        next: 'give the URL of a chain node and the address of the MeterAnchor contract'
+      })
+    }
     const { verifyEvidence } = await import('../../compose/proofs.ts')
     const result = await verifyEvidence(
       readProof(file),
       {
-        rpc: textOption(options, 'rpc'),
-        contract: textOption(options, 'contract'),
+        rpc,
+        contract,
         gatewayKeyFile: textOption(options, 'gatewayKey'),
         ledgerKeyFile: textOption(options, 'ledgerKey'),
-        slotSeconds: Number(textOption(options, 'slotSeconds') ?? '900')
+        slotSeconds: slotSeconds === undefined ? undefined : parseCount(slotSeconds, '--slot-seconds')
       },
       signal
     )
@@ -55,7 +62,14 @@ export const verifyVerb: Verb = {
           ? `成立${unchecked > 0 ? `(${unchecked} 项未检查)` : ''}`
           : `holds${unchecked > 0 ? ` (${unchecked} point(s) not checked)` : ''}`
       )
-    } else out.tell(['DOES NOT HOLD', '不成立'])
+    } else if (result.findings.some(finding => finding.verdict === 'fails')) {
+      out.tell(['DOES NOT HOLD', '不成立'])
+    } else {
+      out.tell([
+        'NOT PROVED: nobody vouches for the anchor yet; give --gateway-key, or --rpc with --contract',
+        '未证实:尚无人为锚定作证;请给出 --gateway-key,或 --rpc 与 --contract'
+      ])
+    }
     return result.holds ? EXIT.done : EXIT.doesNotHold
   }
 }
@@ -68,7 +82,7 @@ function readProof(file: string): Uint8Array {
     throw new UsageError(
       'USAGE_NOT_FOUND',
       `cannot read the proof: ${(cause as NodeJS.ErrnoException).code}`,
-      { at: file, cause }
+      { at: file, next: 'wattproof proof makes one', cause }
     )
   }
   const text = Buffer.from(octets.subarray(0, 4096)).toString('latin1').trim()
