@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { openEvmChain } from '../../drivers/chain/evm.ts'
 import { serveControl } from '../../drivers/control/server.ts'
@@ -65,6 +66,8 @@ export async function runDaemon(
   const ended = new AbortController()
   onOrphaned(() => ended.abort(new Error('the parent process is gone')))
   const stop = AbortSignal.any([signal, ended.signal])
+  // every loop and every wait listens to it: their number is no leak
+  setMaxListeners(0, stop)
   const identity = loadIdentity(config)
   const store = openStore(config)
   const closers: (() => Promise<unknown> | unknown)[] = [() => store.close()]
