@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import type { BusConfig } from '../../../config/gateway-config.ts'
+import { ConfigError } from '../../../config/errors.ts'
+import type { BusConfig, GatewayConfig } from '../../../config/gateway-config.ts'
 import { loadConfig } from '../../../config/load.ts'
 import type { MeterAnswer, MeterPoint, Protocol } from '../../ports.ts'
 import {
@@ -69,6 +70,16 @@ interface AskedMeter {
   readonly answer: MeterAnswer
 }
 
+/** Only to find out whether a daemon has the port: a line can be read on the day its configuration is broken. */
+function configIfSound(file: string): GatewayConfig | undefined {
+  try {
+    return existsSync(file) ? loadConfig(file) : undefined
+  } catch (error) {
+    if (error instanceof ConfigError) return undefined
+    throw error
+  }
+}
+
 /** Reads what the options name: a meter of the configuration, or one described on the command line. */
 async function readAsked({ configFile, signal }: Context, options: Options): Promise<AskedMeter> {
   const { readAdhoc, readConfigured } = await import('../../compose/meter-read.ts')
@@ -83,6 +94,6 @@ async function readAsked({ configFile, signal }: Context, options: Options): Pro
   const meter = adhocMeter(options, protocol)
   const settings = lineSettings(options, protocol)
   if (meter.profile !== undefined) (await import('../../compose/profiles.ts')).requireProfile(meter.profile)
-  const config = existsSync(configFile) ? loadConfig(configFile) : undefined
+  const config = configIfSound(configFile)
   return { meter, settings, answer: await readAdhoc(settings, meter, config, signal) }
 }
