@@ -61,6 +61,7 @@ export async function serveAsk(
   signal: AbortSignal
 ): Promise<BackfillFigures> {
   let sum = NOTHING_ASKED
+  let isBeyondReach = false
   // a slot whose account is still open may be asked for too: what comes is in its batch
   const last = Math.min(ask.toSlot, line.newestSlot(meter, Number.POSITIVE_INFINITY))
   for (let cell = cellOf(last); cell >= cellOf(ask.fromSlot); cell--) {
@@ -68,8 +69,13 @@ export async function serveAsk(
     const to = Math.min(last, (cell + 1) * CELL_SLOTS - 1)
     const { range, mendable } = await wantedOf(meter, from, to, ask, host, signal)
     if (!range) continue
+    if (isBeyondReach) {
+      sum = addFigures(sum, { ...NOTHING_ASKED, wanted: range.slots.length, left: range.slots.length })
+      continue
+    }
     const result = await line.read(range, signal, slot => mendable.has(slot))
     const done = result.filled + result.holes
+    isBeyondReach = result.kind !== 'read'
     sum = addFigures(sum, {
       wanted: range.slots.length,
       filled: result.filled,
@@ -80,7 +86,6 @@ export async function serveAsk(
       silent: result.kind === 'silent' || result.kind === 'lineDown' ? [meter] : []
     })
     line.store()
-    if (result.kind !== 'read') break
   }
   line.store(true)
   return sum
