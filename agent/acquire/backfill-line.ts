@@ -37,7 +37,7 @@ export interface RangeResult {
 /** A meter's record is looked for this long after the slot's end at the earliest: meters write it when their minute has passed. */
 const SETTLE_MS = 60_000
 /** Readings are stored together: a slot of many meters is one block, and flash lives on few writes. */
-const STORE_TOGETHER = 256
+const STORE_TOGETHER = 128
 const STORE_WITHIN_MS = 20_000
 const MOST_WAITING = 4 * STORE_TOGETHER
 
