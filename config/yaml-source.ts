@@ -10,6 +10,15 @@ export interface YamlSource {
   place(path: readonly (string | number)[], onKey?: boolean): { line: number; column: number }
 }
 
+/** Faults of syntax shown at the most: most of those behind the first follow from it. */
+const MAX_SYNTAX_PROBLEMS = 3
+
+function firstOfLines<Fault>(faults: readonly Fault[], lineOf: (fault: Fault) => number): Fault[] {
+  const lines = new Map<number, Fault>()
+  for (const fault of faults) if (!lines.has(lineOf(fault))) lines.set(lineOf(fault), fault)
+  return [...lines.values()].slice(0, MAX_SYNTAX_PROBLEMS)
+}
+
 /** Parses YAML without tags or aliases to files; syntax errors become problems with line and column. */
 export function parseYamlSource(text: string, file: string): YamlSource {
   const counter = new LineCounter()
@@ -19,13 +28,19 @@ export function parseYamlSource(text: string, file: string): YamlSource {
     const { line, col } = counter.linePos(offset)
     return { line, column: col }
   }
-  const problems = document.errors.map(error => ({
-    file,
-    ...at(error.pos[0]),
-    key: '',
-    message: (error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, ''),
-    next: 'mend the YAML there'
-  }))
+  const problems: ConfigProblem[] = firstOfLines(document.errors, error => at(error.pos[0]).line).map(
+    error => ({
+      file,
+      ...at(error.pos[0]),
+      key: '',
+      message: (error.message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, ''),
+      next: 'mend the YAML there'
+    })
+  )
+  if (problems.length === 0 && document.contents === null) {
+    const next = 'start from config/gateway.example.yaml'
+    problems.push({ file, line: 1, column: 1, key: '', message: 'the file is empty', next })
+  }
   const place = (path: readonly (string | number)[], onKey = false) => {
     let node: Node | ParsedNode | null | undefined = document.contents
     let offset = node?.range?.[0]

@@ -105,7 +105,8 @@ t.test('every problem names line, column, key and the mend', async t => {
     ],
     ['parent', `${GOOD}    parent: M9\n`, 'meters.0.parent', 12, /no meter is called M9/, /configured/],
     ['item', `${GOOD}    items: [voltage-x]\n`, 'meters.0.items.0', 12, /no item or set/, /standard/],
-    ['syntax', GOOD.replace('  - id: M1', ' - id: [M1'), '', 6, /./, /mend/]
+    ['syntax', GOOD.replace('  - id: M1', ' - id: [M1'), '', 6, /./, /mend/],
+    ['empty', '# nothing yet\n', '', 1, /empty/, /example/]
   ]
   for (const [name, text, key, line, message, next] of cases) {
     const problem = problemsOf(text)[0]
@@ -122,6 +123,11 @@ t.test('every problem names line, column, key and the mend', async t => {
 t.test('all problems are reported at once', async t => {
   const text = GOOD.replace('bus: b1', 'bus: b9').replace('150/5', 'x')
   t.equal(problemsOf(text).length, 2)
+})
+
+t.test('a broken line does not bring a page of problems that follow from it', async t => {
+  const problems = problemsOf(GOOD.replace('gateway:', 'gateway: 5 :').repeat(4))
+  t.ok(problems.length >= 1 && problems.length <= 3, String(problems.length))
 })
 
 t.test('an address cannot be there twice on one bus', async t => {
