@@ -16,6 +16,8 @@ declare module 'sm-crypto' {
         publicKeyHex: string,
         options: { readonly der: false; readonly hash: true; readonly userId: string }
       ) => boolean
+      /** @param mode 1 = C1C3C2 @returns hex without the leading 04 of C1 */
+      readonly doEncrypt: (message: Uint8Array, publicKeyHex: string, mode: 1) => string
       readonly doSignature: (
         message: Uint8Array,
         privateKeyHex: string,

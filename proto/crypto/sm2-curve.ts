@@ -67,6 +67,10 @@ export function requirePrivateKey(key: unknown): Uint8Array {
   return octets
 }
 
+/** A gateway meets the same few public keys at every batch; those that proved right are not proved again. */
+const POINTS_KEPT = 16
+const points = new Map<string, Sm2Point>()
+
 /**
  * The point of a public key in its one canonical form: 65 octets, 04 || x || y, x and y below p, on the curve.
  * Hybrid (06, 07) and compressed forms are refused so that a key has one id.
@@ -74,10 +78,15 @@ export function requirePrivateKey(key: unknown): Uint8Array {
  */
 export function requirePoint(key: unknown, what = 'SM2 public key'): Sm2Point {
   const octets = requireOctets(key, 65, what)
+  const name = toHex(octets)
+  const known = points.get(name)
+  if (known) return known
   if (octets[0] !== 4) throw new CryptoError('CRYPTO_KEY', `${what} must start with 04`)
   try {
     const found = sm2Curve().fromBytes(octets)
     found.assertValidity()
+    if (points.size >= POINTS_KEPT) points.clear()
+    points.set(name, found)
     return found
   } catch (cause) {
     throw new CryptoError('CRYPTO_KEY', `${what} is not a point of the curve`, { cause })

@@ -1,5 +1,12 @@
-import { createPrivateKey, createPublicKey, createSign, createVerify } from 'node:crypto'
-import { concatBytes } from '../bytes.ts'
+import {
+  createPrivateKey,
+  createPublicKey,
+  createSign,
+  createVerify,
+  type KeyObject,
+  timingSafeEqual
+} from 'node:crypto'
+import { concatBytes, toHex } from '../bytes.ts'
 import type { Sm2SignatureProvider } from './provider.ts'
 import { asOctets } from './provider-native.ts'
 import { sm2Spki } from './sm2-curve.ts'
@@ -25,14 +32,33 @@ export function sm2Pkcs8(privateKey: Uint8Array, publicKey: Uint8Array): Uint8Ar
  */
 export const SM2_NATIVE: Sm2SignatureProvider = {
   name: 'node:crypto',
-  sign: (privateKey, publicKey, { za, message }) => {
-    const der = sm2Pkcs8(privateKey, publicKey)
-    const key = createPrivateKey({ key: Buffer.from(der), format: 'der', type: 'pkcs8' })
-    der.fill(0)
-    return derToRaw(asOctets(createSign('sm3').update(za).update(message).sign(key)))
-  },
-  verify: (publicKey, { za, message }, signature) => {
-    const key = createPublicKey({ key: Buffer.from(sm2Spki(publicKey)), format: 'der', type: 'spki' })
-    return createVerify('sm3').update(za).update(message).verify(key, rawToDer(signature))
-  }
+  sign: (privateKey, publicKey, { za, message }) =>
+    derToRaw(asOctets(createSign('sm3').update(za).update(message).sign(signingKey(privateKey, publicKey)))),
+  verify: (publicKey, { za, message }, signature) =>
+    createVerify('sm3').update(za).update(message).verify(verifyingKey(publicKey), rawToDer(signature))
+}
+
+/** OpenSSL takes as long to read a key as to sign with it, and a process signs with one: the last one is kept. */
+let lastSigning: { readonly octets: Uint8Array; readonly key: KeyObject } | undefined
+
+const signingKey = (privateKey: Uint8Array, publicKey: Uint8Array): KeyObject => {
+  const octets = concatBytes(privateKey, publicKey)
+  if (lastSigning && timingSafeEqual(lastSigning.octets, octets)) return lastSigning.key
+  const der = Buffer.from(sm2Pkcs8(privateKey, publicKey))
+  lastSigning = { octets, key: createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }) }
+  der.fill(0)
+  return lastSigning.key
+}
+
+const VERIFYING_KEPT = 16
+const verifying = new Map<string, KeyObject>()
+
+const verifyingKey = (publicKey: Uint8Array): KeyObject => {
+  const name = toHex(publicKey)
+  const known = verifying.get(name)
+  if (known) return known
+  const key = createPublicKey({ key: Buffer.from(sm2Spki(publicKey)), format: 'der', type: 'spki' })
+  if (verifying.size >= VERIFYING_KEPT) verifying.clear()
+  verifying.set(name, key)
+  return key
 }

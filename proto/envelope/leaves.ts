@@ -1,13 +1,14 @@
 import { CodecError } from '../errors.ts'
-import { type HashName, leafHash } from '../merkle/tree.ts'
+import { type HashName, hashWith } from '../merkle/tree.ts'
 import { finish } from '../pieces.ts'
 import type { Reading } from '../reading.ts'
 import { ANCHOR_REASON } from '../wire/anchor.ts'
 import type { Payload } from '../wire/payload.ts'
-import { encodeReading } from '../wire/reading.ts'
+import { encodeReadingAfter } from '../wire/reading.ts'
 import { leafSalter } from './key-schedule.ts'
 
 const LEAVES_AT_ONCE = 125
+const SALT = 16
 
 /** Leaf hashes of readings in leaf order: H(0x00 || salt || reading). */
 export function leafHashes(hash: HashName, saltKey: Uint8Array, readings: readonly Reading[]): Uint8Array[] {
@@ -21,10 +22,14 @@ export function* leafHashesInPieces(
   readings: readonly Reading[]
 ): Generator<undefined, Uint8Array[]> {
   const salt = leafSalter(saltKey)
+  const digest = hashWith(hash)
+  // a leaf's input begins with 00 (RFC 9162 2.1.1), then the salt
+  const prefix = new Uint8Array(1 + SALT)
   const hashes: Uint8Array[] = []
   for (const reading of readings) {
     if (hashes.length % LEAVES_AT_ONCE === 0) yield
-    hashes.push(leafHash(hash, salt(reading.meter, reading.slot), encodeReading(reading)))
+    prefix.set(salt(reading.meter, reading.slot), 1)
+    hashes.push(digest(encodeReadingAfter(prefix, reading)))
   }
   return hashes
 }

@@ -13,9 +13,9 @@ export function hashWith(hash: HashName): (message: Uint8Array) => Uint8Array {
   return hash === 'sm3' ? sm3 : sha256
 }
 
-/** MTH of one entry, given in parts: H(0x00 || entry), RFC 9162 2.1.1. */
-export function leafHash(hash: HashName, ...entry: readonly Uint8Array[]): Uint8Array {
-  return hashWith(hash)(concatBytes(LEAF, ...entry))
+/** MTH of one entry: H(0x00 || entry), RFC 9162 2.1.1. */
+export function leafHash(hash: HashName, entry: Uint8Array): Uint8Array {
+  return hashWith(hash)(concatBytes(LEAF, entry))
 }
 
 /** H(0x01 || left || right) under one buffer: a tree of 500 leaves makes 499 of these. */

@@ -17,6 +17,7 @@ const TEXT = 3
 const ARRAY = 4
 const NULL = 0xf6
 const TWO_32 = 0x1_0000_0000
+const NOTHING = new Uint8Array(0)
 const SCRATCH_OCTETS = 1024
 const SCRATCH_MAX = 65536
 
@@ -25,7 +26,13 @@ const SCRATCH_MAX = 65536
  * @throws CodecError CODEC_RANGE for a number that is no safe integer, CODEC_SHAPE for text with a lone surrogate
  */
 export function encodeCbor(value: CborValue): Uint8Array {
+  return encodeCborAfter(NOTHING, value)
+}
+
+/** The prefix and, right behind it, the encoding: what is hashed under a domain is put together without a copy. */
+export function encodeCborAfter(prefix: Uint8Array, value: CborValue): Uint8Array {
   SCRATCH.restart()
+  SCRATCH.append(prefix)
   write(SCRATCH, value)
   return SCRATCH.take()
 }

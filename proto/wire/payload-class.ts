@@ -24,37 +24,40 @@ export function sortIntoClasses(readings: readonly Reading[]): {
   readonly classOf: readonly number[]
 } {
   const classes: PayloadClass[] = []
-  const numbers = new Map<string, number>()
+  const coarse: boolean[] = []
+  let last = 0
   const classOf = readings.map(reading => {
-    const key = classKey(reading)
-    const known = numbers.get(key)
-    if (known !== undefined) return known
-    numbers.set(key, classes.length)
-    return (
-      classes.push({
-        hasReadAt: reading.readAt !== null,
-        hasMeterTime: reading.meterTime !== null,
-        hasRatio: reading.ratio !== null,
-        items: reading.values.map(([item]) => item),
-        present: reading.values.map(([, value]) => value !== null)
-      }) - 1
-    )
+    const isCoarse = countsInTens(reading)
+    const fits = (number: number): boolean =>
+      coarse[number] === isCoarse && belongs(reading, classes[number] as PayloadClass)
+    // neighbours are mostly of one kind
+    if (last < classes.length && fits(last)) return last
+    last = classes.findIndex((_, number) => fits(number))
+    if (last >= 0) return last
+    coarse.push(isCoarse)
+    last = classes.length
+    classes.push({
+      hasReadAt: reading.readAt !== null,
+      hasMeterTime: reading.meterTime !== null,
+      hasRatio: reading.ratio !== null,
+      items: reading.values.map(([item]) => item),
+      present: reading.values.map(([, value]) => value !== null)
+    })
+    return last
   })
   return { classes, classOf }
 }
 
 /** Meters that report energy in steps of 10 are kept from those that do not: the factor is per class and column. */
-const classKey = (reading: Reading): string => {
-  const coarse = reading.values.every(([item, value]) => item >= 300 || value === null || value % 10 === 0)
-  const values = reading.values.map(([item, value]) => (value === null ? `${item}n` : item))
-  return [
-    reading.readAt !== null,
-    reading.meterTime !== null,
-    reading.ratio !== null,
-    coarse,
-    ...values
-  ].join()
-}
+const countsInTens = ({ values }: Reading): boolean =>
+  values.every(([item, value]) => item >= 300 || value === null || value % 10 === 0)
+
+const belongs = (reading: Reading, entry: PayloadClass): boolean =>
+  (reading.readAt !== null) === entry.hasReadAt &&
+  (reading.meterTime !== null) === entry.hasMeterTime &&
+  (reading.ratio !== null) === entry.hasRatio &&
+  reading.values.length === entry.items.length &&
+  reading.values.every(([item, value], i) => item === entry.items[i] && (value !== null) === entry.present[i])
 
 export function writeClass(out: VarintWriter, entry: PayloadClass): void {
   const { items, present } = entry

@@ -1,7 +1,7 @@
 import { CodecError } from '../errors.ts'
 import type { ItemValue, RatioStamp, Reading } from '../reading.ts'
 import { isGap } from '../reading.ts'
-import { type CborValue, encodeCbor } from './cbor.ts'
+import { type CborValue, encodeCborAfter } from './cbor.ts'
 import { FieldReader, isArray, readObject, requireId, requireUint } from './fields.ts'
 
 /** Most values of one reading. */
@@ -14,9 +14,16 @@ const QUALITY_MAX = 0x7fff_ffff
  * @throws CodecError when a field is out of its range, items are not in rising order, or a gap record has values
  */
 export function encodeReading(reading: Reading): Uint8Array {
+  return encodeReadingAfter(NOTHING, reading)
+}
+
+const NOTHING = new Uint8Array(0)
+
+/** The prefix and, right behind it, the reading: the input of its leaf's hash. @throws CodecError as {@link encodeReading} */
+export function encodeReadingAfter(prefix: Uint8Array, reading: Reading): Uint8Array {
   requireReading(reading)
   const { meter, slot, version, quality, source, readAt, meterTime, ratio, values } = reading
-  return encodeCbor([
+  return encodeCborAfter(prefix, [
     meter,
     slot,
     version,
