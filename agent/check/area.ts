@@ -1,6 +1,6 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { type BalanceRow, judgeBalance, lossOf } from './balance.ts'
+import { type BalanceRow, judgeBalance, lossOf, type MeterRatio } from './balance.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median, spread } from './statistics.ts'
@@ -17,6 +17,8 @@ export interface SlotEnergy {
   readonly ratioVersion: number
   readonly ct: number
   readonly pt: number
+  /** single-phase meters are direct: no transformer could be wrong */
+  readonly single: boolean
 }
 
 interface DayLoss {
@@ -107,7 +109,7 @@ export class Area {
   }
 
   /** The regression of the parent on its children, as a finding of rule ratio-balance for each meter of the area. */
-  judgeRatios(ratioOf: (meter: string) => { ct: number; pt: number } | undefined): Map<string, Finding> {
+  judgeRatios(ratioOf: (meter: string) => SlotEnergy | undefined): Map<string, Finding> {
     const out = new Map<string, Finding>()
     const columns = this.#columns(ratioOf)
     if (columns.length === 0) return out
@@ -118,11 +120,11 @@ export class Area {
       parent: row.parent,
       children: groups.map(group => group.reduce((sum, n) => sum + (row.children[n] as number), 0))
     }))
-    const ratios = groups.map((group, n) =>
-      n < columns.length
-        ? (ratioOf((this.children[group[0] as number] as MeterPoint).id) ?? { ct: 1, pt: 1 })
-        : { ct: 1, pt: 1 }
-    )
+    const ratios = groups.map((group, n): MeterRatio => {
+      const one =
+        n < columns.length ? ratioOf((this.children[group[0] as number] as MeterPoint).id) : undefined
+      return one ? { ct: one.ct, pt: one.pt, direct: one.single } : { ct: 1, pt: 1, direct: true }
+    })
     const own = ratioOf(this.parent.id) ?? { ct: 1, pt: 1 }
     const result = judgeBalance(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
     for (const c of result.coefficients) {
@@ -137,8 +139,7 @@ export class Area {
       const who = verdict.who === 'parent' ? this.parent : this.#child(columns, verdict.who)
       if (!who) continue
       const ratio = ratioOf(who.id)
-      // a direct meter has no transformer that could be wrong: its coefficient tells of something else
-      if (!ratio || (ratio.ct === 1 && ratio.pt === 1)) continue
+      if (!ratio) continue
       const numbers = {
         coefficient: verdict.coefficient,
         error: verdict.error,
@@ -162,14 +163,14 @@ export class Area {
     return column === undefined ? undefined : this.children[column[0] as number]
   }
 
-  /** Children with transformers, largest first, one column each; the rest are summed into one column. */
-  #columns(ratioOf: (meter: string) => { ct: number; pt: number } | undefined): number[][] {
+  /** Children that may have transformers, largest first, one column each; the rest are summed into one column. */
+  #columns(ratioOf: (meter: string) => SlotEnergy | undefined): number[][] {
     const size = (n: number) => this.#rows.reduce((sum, row) => sum + Math.abs(row.children[n] as number), 0)
     const withTransformer = this.children
       .map((_, n) => n)
       .filter(n => {
         const ratio = ratioOf((this.children[n] as MeterPoint).id)
-        return ratio !== undefined && (ratio.ct !== 1 || ratio.pt !== 1)
+        return ratio !== undefined && !ratio.single
       })
     const chosen = this.children.length <= COLUMNS ? this.children.map((_, n) => n) : withTransformer
     return chosen

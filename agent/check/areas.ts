@@ -59,6 +59,10 @@ export class Areas {
     }
   }
 
+  isParent(meter: string): boolean {
+    return this.#parents.has(meter)
+  }
+
   note(meter: string, energy: SlotEnergy): void {
     this.#energy.set(meter, energy)
   }

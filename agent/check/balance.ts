@@ -43,6 +43,8 @@ export interface BalanceResult {
 export interface MeterRatio {
   readonly ct: number
   readonly pt: number
+  /** no transformer could be wrong: a single-phase meter, or several summed */
+  readonly direct?: boolean
 }
 
 const total = (rows: readonly BalanceRow[], pick: (row: BalanceRow) => number) =>
@@ -117,7 +119,7 @@ function bestHypothesis(
   const least: { who: number; factor: number; residual: number; next: number }[] = []
   ratios.forEach((ratio, who) => {
     if (
-      (ratio.ct === 1 && ratio.pt === 1) ||
+      ratio.direct ||
       done.some(one => one.who === who || (one.who === 'parent' && who === ratios.length - 1))
     )
       return

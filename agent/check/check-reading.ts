@@ -6,14 +6,13 @@ import { type CheckOptions, type MeterContext, meterContext } from './context.ts
 import {
   checkClock,
   checkEnergyAgainstCurrent,
-  checkFlatLine,
   checkPhaseLoss,
   checkRange,
-  checkReactive,
-  liveDigits
+  checkReactive
 } from './electrical.ts'
 import type { Finding } from './finding.ts'
-import { holds, violated } from './finding.ts'
+import { holds, noEvidence, violated } from './finding.ts'
+import { checkFlatLine, noteFlatLine } from './flat-line.ts'
 import type { MeterHistory } from './history.ts'
 import { type ItemValues, totalPower } from './item-values.ts'
 import { checkOverload, checkPowerFactor, checkSwing, slotKva } from './load.ts'
@@ -79,7 +78,7 @@ export function checkReading(
   noteResolution(c)
   noteRatioValues(c)
   noteRatioState(c)
-  noteDigits(c)
+  noteFlatLine(c)
   const band = usualBand(c, options)
   const findings: Finding[] = [
     holds('gap'),
@@ -95,7 +94,7 @@ export function checkReading(
     ...checkClock(c),
     checkFlatLine(c),
     checkOverload(c),
-    checkSwing(c, band?.top, band?.low),
+    options.parent ? noEvidence('swing', 'told by the meters under it') : checkSwing(c, band?.top, band?.low),
     checkPowerFactor(c),
     ...checkEvents(c),
     ...checkPattern(c, options)
@@ -145,7 +144,8 @@ function energyOf(c: MeterContext): SlotEnergy {
     kwh: clean && c.meanKw !== undefined ? c.meanKw * c.slotHours : undefined,
     ratioVersion: c.reading.ratio?.version ?? c.meter.ratioVersion,
     ct: c.ct,
-    pt: c.pt
+    pt: c.pt,
+    single: c.wiring === 'single'
   }
 }
 
@@ -170,14 +170,6 @@ function noteResolution(c: MeterContext): void {
     if (moved !== undefined && moved > 0) history.resolution = refineResolution(history.resolution, moved)
 }
 
-function noteDigits(c: MeterContext): void {
-  const digits = c.live ? liveDigits(c) : undefined
-  const { history } = c
-  if (digits === undefined) return
-  history.stillSlots = digits === history.digits ? history.stillSlots + 1 : 0
-  history.digits = digits
-}
-
 /** The history after the reading. Values in doubt do not become the base. */
 function advance(c: MeterContext, options: CheckOptions): void {
   const { history, step, reading } = c
@@ -195,7 +187,6 @@ function advance(c: MeterContext, options: CheckOptions): void {
   } else history.lastSlot = Math.max(history.lastSlot, reading.slot)
   const load = slotKva(c)
   history.load = load ?? null
-  if (load !== undefined) history.peak = Math.max(history.peak * 0.9999, load)
   const p = c.live ? totalPower(c.values) : undefined
   history.power = p === undefined ? null : Math.abs(p)
   const { meterTime, readAt } = reading

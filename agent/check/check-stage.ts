@@ -168,7 +168,8 @@ export class CheckStage {
   #checkOptions(known?: MeterSlot): CheckOptions {
     const { slotSeconds, utcOffsetMinutes } = this.#options
     const area = known ? this.#areas.findingsFor(known.meter.id) : undefined
-    return { slotSeconds, utcOffsetMinutes, ...(area ? { area } : {}) }
+    const parent = known !== undefined && this.#areas.isParent(known.meter.id)
+    return { slotSeconds, utcOffsetMinutes, parent, ...(area ? { area } : {}) }
   }
 
   #place(slot: number, frames: readonly string[], meter?: MeterPoint): AlarmPlace {

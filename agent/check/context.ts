@@ -12,6 +12,8 @@ export interface CheckOptions {
   readonly slotSeconds: number
   /** minutes east of UTC, for days and tariff hours */
   readonly utcOffsetMinutes: number
+  /** other meters are under it: their spikes and swings are theirs to tell */
+  readonly parent?: boolean
   /** findings of checks over several meters (balance, peers) that speak about this one */
   readonly area?: readonly Finding[]
 }

@@ -161,35 +161,3 @@ export function checkClock(c: MeterContext): Finding[] {
   }
   return out
 }
-
-/** Same digits of every voltage and current, reading after reading. Zero current on a dead line is no flat line. */
-export function checkFlatLine(c: MeterContext): Finding {
-  // short slots of a test rig: an hour at least
-  const limit = Math.max(c.limits.get('flat-line', 'slots'), 1 / c.slotHours)
-  if (c.history.stillSlots === 0 && !liveDigits(c)) return noEvidence('flat-line', 'no values of the moment')
-  return judge(
-    'flat-line',
-    (c.history.stillSlots + 1) / limit,
-    { slots: c.history.stillSlots + 1 },
-    {
-      flag: 'consistency'
-    }
-  )
-}
-
-const MOVING = [...ID.voltage, ...ID.current, ID.power]
-
-/** One number for the moving digits of a reading; undefined where too few of them could move. */
-export function liveDigits(c: MeterContext): number | undefined {
-  let hash = 0
-  let count = 0
-  let flowing = false
-  for (const item of MOVING) {
-    const value = c.values.get(item)
-    if (value === undefined || value === 0) continue
-    count++
-    if (item > 310 && item < 320) flowing = true
-    hash = (Math.imul(hash, 0x01000193) ^ value ^ item) >>> 0
-  }
-  return flowing && count >= 3 ? hash : undefined
-}

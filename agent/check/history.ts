@@ -21,9 +21,7 @@ export interface MeterHistory {
   power: number | null
   /** Meter clock minus ours at the last live reading, s */
   drift: number | null
-  /** Readings in a row whose moving digits did not move, and a number made of those digits. */
-  stillSlots: number
-  digits: number
+  still: StillState
   /** Highest load that was no finding, decaying slowly; 0 before the first. */
   peak: number
   /** The export register has moved: there is generation. */
@@ -47,6 +45,22 @@ export interface DayState {
   sum: number
   /** a rollover, swap or reset fell into the day */
   broken: boolean
+}
+
+/** For values that stand still. */
+export interface StillState {
+  /** a number made of the moving digits, and of the voltages alone; -1 before the first */
+  digits: number
+  volts: number
+  /** readings in a row with the same digits */
+  slots: number
+  /** pairs of unlike readings, and those whose voltage moved */
+  pairs: number
+  moved: number
+  /** increments in a row that were alike, their size, and the longest such run lately */
+  load: number
+  increment: number
+  longestLoad: number
 }
 
 export interface RatioState {
@@ -85,8 +99,7 @@ export function emptyHistory(): MeterHistory {
     load: null,
     power: null,
     drift: null,
-    stillSlots: 0,
-    digits: -1,
+    still: { digits: -1, volts: -1, slots: 0, pairs: 0, moved: 0, load: 0, increment: 0, longestLoad: 0 },
     peak: 0,
     exports: false,
     backwardSlots: 0,
@@ -126,7 +139,9 @@ export function decodeHistory(text: string | undefined): MeterHistory {
   try {
     const parsed: unknown = JSON.parse(text)
     if (!Array.isArray(parsed) || parsed[0] !== FORM) return emptyHistory()
-    return { ...(parsed[1] as Omit<MeterHistory, 'pattern'>), pattern: decodePattern(parsed[2]) }
+    // what this version keeps and the one that wrote it did not begins empty
+    const kept = parsed[1] as Omit<MeterHistory, 'pattern'>
+    return { ...emptyHistory(), ...kept, pattern: decodePattern(parsed[2]) }
   } catch {
     return emptyHistory()
   }

@@ -41,6 +41,8 @@ export function checkSwing(
   const reference = referenceKva(c)
   if (load === undefined || before === null || reference === undefined || c.step.slots > 1)
     return noEvidence('swing', 'no load before or no reference')
+  if (c.meter.ratedKva === undefined && usualTop === undefined)
+    return noEvidence('swing', 'pattern not yet known')
   const floor = c.limits.get('swing', 'floor') * reference
   const high = Math.max(load, before)
   const low = Math.max(Math.min(load, before), floor)

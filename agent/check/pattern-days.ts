@@ -2,7 +2,7 @@
  * The last six weeks of a meter as a few numbers a day: eight three-hour sums and the mean phase currents.
  * From these: sudden drop, night bypass, slow drift, one phase bypassed. Peers take season and holidays out.
  */
-import { isRestDay } from './pattern-profile.ts'
+import { kindOf } from './pattern-profile.ts'
 import { median } from './statistics.ts'
 
 export const BANDS = 8
@@ -57,9 +57,6 @@ export interface Residual {
 
 export const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
 
-/** Working day, Saturday or Sunday: many work on one of the two. */
-const kindOf = (day: number) => (isRestDay(day) ? (isRestDay(day + 1) ? 1 : 2) : 0)
-
 interface Baseline {
   readonly bands: readonly number[]
   readonly total: number
@@ -68,7 +65,7 @@ interface Baseline {
 /** Medians over earlier days of the same kind; of all rest days, then of all days, where there are too few. */
 function baseline(days: readonly DayFeatures[], kind: number): Baseline | undefined {
   let used = days.filter(one => kindOf(one.day) === kind)
-  if (used.length < 2) used = days.filter(one => isRestDay(one.day) === kind > 0)
+  if (used.length < 2) used = days.filter(one => kindOf(one.day) > 0 === kind > 0)
   if (used.length < 2) used = [...days]
   if (used.length < 2) return undefined
   const bands: number[] = []

@@ -1,6 +1,6 @@
 /**
  * The daily judgement of a meter's pattern: its last days against its weeks before, less what its peers did too.
- * Windows of 3, 5 and 7 days: a steady meter is judged soon, an unsteady one late.
+ * Windows of 3 to 12 days: a steady meter is judged soon, an unsteady one late.
  */
 import {
   BANDS,
@@ -10,9 +10,9 @@ import {
   PHASES,
   type Residual,
   residualsOf,
-  sumOf,
-  weeklyLogs
+  sumOf
 } from './pattern-days.ts'
+import { judgeDrift } from './pattern-drift.ts'
 import type { PatternState } from './pattern-state.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median, spread } from './statistics.ts'
@@ -33,7 +33,7 @@ export interface PatternTraits {
   readonly parent: boolean
 }
 
-const WINDOWS = [3, 5, 7]
+const WINDOWS = [3, 5, 7, 12]
 const BASE_MIN = 7
 /** 18 to 24 and 0 to 6 o'clock */
 const DARK_BANDS = [0, 1, 6, 7]
@@ -54,7 +54,7 @@ export function judgeDays(
   if (phase || traits.parent) return phase
   return (
     judgeLevel(days, limits, peers, traits, since) ??
-    (peers && !traits.exports ? judgeDrift(days, limits, peers) : undefined)
+    (traits.exports ? undefined : judgeDrift(days, limits, peers))
   )
 }
 
@@ -81,14 +81,26 @@ function judgeLevel(
     const total = corrected(recent, before, peers, pick)
     const se = (1.25 * Math.max(0.08, total.sigma)) / Math.sqrt(window)
     const middle = median(total.recent)
-    const all = total.recent.every(r => r < -0.6 * limits.dropMin)
+    const all = mostly(total.recent, r => r < -0.6 * limits.dropMin)
     const dropped = -middle >= limits.dropMin && all && -middle / se >= sigmas
-    if (dropped && isNew(total.before, total.recent, middle) && keepsShape(base, days.slice(split), bands))
+    const shaped =
+      keepsShape(base, days.slice(split), bands) ||
+      (window >= 5 && middle < NOTHING && neverIdle(base, bands))
+    if (dropped && shaped && isNew(total.before, total.recent, middle))
       return { cause: 'drop', missing: 1 - Math.exp(middle), sigmas: -middle / se, days: window }
     const night = judgeBands(recent, before, peers, { ...limits, sigmas }, window)
     if (night) return night
   }
   return undefined
+}
+
+/** ln of 3 %: less than any house draws with everything switched off. */
+const NOTHING = -3.5
+
+/** A load without idle hours: one that goes to nothing for days is not just out of season. */
+function neverIdle(base: readonly DayFeatures[], bands: readonly number[]): boolean {
+  const usual = bands.map(b => median(base.map(one => one.bands[b] as number)))
+  return Math.min(...usual) > 0.1 * (sumOf(usual) / usual.length)
 }
 
 /** Four weeks before the split, without the days of a verdict that stands. */
@@ -136,7 +148,7 @@ function keepsShape(
   return variation(recent) >= 0.6 * variation(base)
 }
 
-/** Two bands in a row or more fall, the others stay: something is bypassed at those hours. */
+/** Bands of the night fall, those of the day stay: something is bypassed at those hours. */
 function judgeBands(
   recent: readonly Residual[],
   before: readonly Residual[],
@@ -154,9 +166,9 @@ function judgeBands(
     middles.push(middle)
     sigmas.push(-middle / se)
     fallen.push(
-      -middle >= limits.nightMin &&
+      -middle >= 0.6 * limits.nightMin &&
         -middle / se >= limits.sigmas &&
-        band.recent.every(r => r < -0.5 * limits.nightMin) &&
+        mostly(band.recent, r => r < -0.3 * limits.nightMin) &&
         isNew(band.before, band.recent, middle)
     )
   }
@@ -169,7 +181,10 @@ function judgeBands(
   const count = fallen.filter(Boolean).length
   // by day it would be a closed shop or a broken pump
   if (fallen.some((fell, b) => fell && !DARK_BANDS.includes(b))) return undefined
-  if (longest < 2 || count > 5 || count !== longest) return undefined
+  if (count === 0 || count !== longest) return undefined
+  // one band says enough where it is far down; neighbours are touched in part
+  const lowest = -Math.min(...middles.filter((_, b) => fallen[b]))
+  if (lowest < limits.nightMin * (count >= 2 ? 1 : 1.5)) return undefined
   const others = middles.filter((_, b) => !fallen[b])
   if (median(others) < -0.15 || others.filter(m => m < -0.3).length > 1) return undefined
   const inside = middles.filter((_, b) => fallen[b])
@@ -209,6 +224,10 @@ function corrected(
   return { recent: recent.map(less), before: rest, sigma: Math.max(spread(rest, 0), shoulder) }
 }
 
+/** All of a short window, all but one or two of a long one. */
+const mostly = (list: readonly number[], is: (x: number) => boolean) =>
+  list.filter(is).length >= Math.ceil(0.85 * list.length)
+
 const clip = (x: number) => Math.max(-1, Math.min(1, x))
 
 /** One phase's current against the other two: deaf to season, holidays and the customer's habits of when. */
@@ -235,7 +254,7 @@ function judgePhases(
       const usual = median(base)
       const step = median(recent) - usual
       const se = (1.25 * Math.max(0.04, spread(base, usual))) / Math.sqrt(window)
-      const all = recent.every(x => x - usual < -0.6 * limits.phaseMin)
+      const all = mostly(recent, x => x - usual < -0.6 * limits.phaseMin)
       if (-step >= limits.phaseMin && -step / se >= limits.sigmas && all)
         return {
           cause: 'phase-bypass',
@@ -247,47 +266,6 @@ function judgePhases(
     }
   }
   return undefined
-}
-
-/** Weekly medians that fall week by week against the peers. Without peers a season looks the same: no verdict. */
-function judgeDrift(
-  days: readonly DayFeatures[],
-  limits: PatternLimits,
-  peers: Peers
-): PatternVerdict | undefined {
-  const own = weeklyLogs(days)
-  const count = Math.min(own.length, peers.weeks.length)
-  if (count < 4) return undefined
-  const weeks: number[] = []
-  for (let k = count; k > 0; k--)
-    weeks.push((own[own.length - k] as number) - (peers.weeks[peers.weeks.length - k] as number))
-  const fall = (weeks[0] as number) - (weeks.at(-1) as number)
-  const steps = weeks.slice(1).map((week, n) => (weeks[n] as number) - week)
-  if (fall < limits.driftMin || steps.some(step => step < -0.03) || Math.max(...steps) > 0.5 * fall)
-    return undefined
-  // a drift is a straight line; holidays and seasons of another kind of customer are not
-  const line = fitLine(weeks)
-  const sigmas = line.slope >= 0 ? 0 : -line.slope / Math.max(line.error, 1e-4)
-  if (line.r2 < 0.9 || sigmas < limits.sigmas) return undefined
-  return { cause: 'drift', missing: 1 - Math.exp(-fall), sigmas, days: 7 * count }
-}
-
-/** Least-squares line through equally spaced values. */
-function fitLine(y: readonly number[]): { slope: number; error: number; r2: number } {
-  const n = y.length
-  const meanX = (n - 1) / 2
-  const meanY = sumOf(y) / n
-  let xx = 0
-  let xy = 0
-  let yy = 0
-  y.forEach((value, x) => {
-    xx += (x - meanX) ** 2
-    xy += (x - meanX) * (value - meanY)
-    yy += (value - meanY) ** 2
-  })
-  const slope = xy / xx
-  const rest = Math.max(0, yy - slope * xy)
-  return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx), r2: yy <= 0 ? 0 : 1 - rest / yy }
 }
 
 /** Judges the days once a day. @param peers undefined where too few other meters are known */
@@ -314,5 +292,5 @@ export function judgePattern(
   )
   state.verdict = verdict ?? null
   const last = state.days.at(-1)?.day ?? 0
-  state.since = verdict ? (state.since ?? last - Math.min(verdict.days, 7) + 1) : null
+  state.since = verdict ? (state.since ?? last - Math.min(verdict.days, 12) + 1) : null
 }

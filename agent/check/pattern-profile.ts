@@ -1,10 +1,10 @@
 /**
- * The usual load of a meter by time of week: level and spread for 48 half hours of working days and of rest days,
- * learned by clipped averaging, and how far the meter strays from it by itself (the record). 400 octets a meter.
+ * The usual load of a meter by time of week: level and spread for 48 half hours of working days, Saturdays and Sundays,
+ * learned by clipped averaging, and how far the meter strays from it by itself (the record). 600 octets a meter.
  */
 
 const HALF_HOURS = 48
-const BINS = 2 * HALF_HOURS
+const BINS = 3 * HALF_HOURS
 
 export interface Profile {
   /** kW or kVA, primary */
@@ -31,16 +31,19 @@ export function emptyProfile(): Profile {
   }
 }
 
-/** Bin of a slot. @param restDay weekend; holidays look like rest days to nobody, the spread takes them up */
-export function binOf(localSeconds: number, restDay: boolean): number {
+/** Bin of a slot. @param kind of the day, see {@link kindOf}; holidays look like rest days to nobody, the spread takes them up */
+export function binOf(localSeconds: number, kind: DayKind): number {
   const half = Math.floor((((localSeconds % 86400) + 86400) % 86400) / 1800)
-  return (restDay ? HALF_HOURS : 0) + half
+  return kind * HALF_HOURS + half
 }
 
-/** Saturday and Sunday of the local day number (day 0 was a Thursday). */
-export function isRestDay(day: number): boolean {
+/** 0 working day, 1 Saturday, 2 Sunday: many work on one of the two. */
+export type DayKind = 0 | 1 | 2
+
+/** Kind of a local day number (day 0 was a Thursday). */
+export function kindOf(day: number): DayKind {
   const weekday = (((day + 4) % 7) + 7) % 7
-  return weekday === 0 || weekday === 6
+  return weekday === 0 ? 2 : weekday === 6 ? 1 : 0
 }
 
 export interface Expectation {
@@ -53,7 +56,7 @@ export interface Expectation {
 
 /** Level and spread around the bin: habits shift by a half hour without meaning anything. */
 export function expect(profile: Profile, bin: number): Expectation {
-  const base = bin < HALF_HOURS ? 0 : HALF_HOURS
+  const base = bin - (bin % HALF_HOURS)
   let top = 0
   let low = Number.POSITIVE_INFINITY
   let spread = 0

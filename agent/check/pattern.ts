@@ -4,7 +4,7 @@ import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
-import { binOf, expect, isRestDay, learn, scaleOf, scoreOf } from './pattern-profile.ts'
+import { binOf, expect, kindOf, learn, scaleOf, scoreOf } from './pattern-profile.ts'
 import { dayOf } from './sum-check.ts'
 
 /** kVA of the slot, signed: generation fed back is negative. */
@@ -16,7 +16,7 @@ function patternLoad(c: MeterContext): number | undefined {
 
 function binAt(c: MeterContext, options: CheckOptions): number {
   const seconds = c.reading.slot * options.slotSeconds + options.utcOffsetMinutes * 60
-  return binOf(seconds, isRestDay(dayOf(c.reading.slot, options)))
+  return binOf(seconds, kindOf(dayOf(c.reading.slot, options)))
 }
 
 const TAUGHT_VISITS = 4
@@ -30,7 +30,8 @@ export function usualBand(c: MeterContext, options: CheckOptions): { top: number
   if (usual.count < TAUGHT_VISITS || c.history.pattern.profile.seen < TAUGHT_SLOTS) return undefined
   const own = c.limits.get('spike', 'recordFactor') * c.history.pattern.profile.record
   const reach = Math.max(4, own) * scaleOf(usual, spreadFloor(c))
-  return { top: usual.top + reach, low: Math.max(0, usual.low - reach) }
+  // nothing above all that the meter ever drew is usual at any hour
+  return { top: Math.min(usual.top + reach, peakLimit(c)), low: Math.max(0, usual.low - reach) }
 }
 
 /** Rules `spike` and `pattern`. */
@@ -41,21 +42,29 @@ export function checkPattern(c: MeterContext, options: CheckOptions): Finding[] 
 function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const load = patternLoad(c)
   const { profile } = c.history.pattern
+  if (options.parent) return noEvidence('spike', 'told by the meters under it')
   if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
   const usual = expect(profile, binAt(c, options))
-  if (usual.count < TAUGHT_VISITS || profile.seen < TAUGHT_SLOTS)
-    return noEvidence('spike', 'pattern not yet known')
+  if (profile.seen < TAUGHT_SLOTS) return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
-  const score = scoreOf(load, usual, floor)
+  // a day of the week seen once only has the meter's peak to go by
+  const score = usual.count < TAUGHT_VISITS ? 0 : scoreOf(load, usual, floor)
   const limit = spikeLimit(c)
   const numbers = {
     loadKva: round(load),
     usualKva: round(usual.top),
     spreadKva: round(usual.spread),
     score: round(score),
-    limit: round(limit)
+    limit: round(limit),
+    peakKva: round(c.history.peak)
   }
-  return judge('spike', score / limit, numbers, { flag: 'pattern' })
+  return judge('spike', Math.max(score / limit, load / peakLimit(c)), numbers, { flag: 'pattern' })
+}
+
+/** Load that is news at any hour: well above the highest the meter drew in the last months. */
+function peakLimit(c: MeterContext): number {
+  const young = Math.max(0, 1 - c.history.pattern.profile.seen / (2 * TAUGHT_SLOTS))
+  return c.limits.get('spike', 'peakFactor') * c.history.peak * (1 + 0.5 * young)
 }
 
 /** Above the rule's least score and the meter's own record; higher while the meter is young. */
@@ -121,13 +130,18 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
   const bin = binAt(c, options)
   const floor = spreadFloor(c)
   const usual = expect(profile, bin)
-  if (usual.count >= 2 && profile.seen >= 288) {
-    const score = scoreOf(load, usual, floor)
-    const news = usual.count >= TAUGHT_VISITS && profile.seen >= TAUGHT_SLOTS && score > spikeLimit(c)
+  if (profile.seen >= 288) {
+    const score = usual.count >= 2 ? scoreOf(load, usual, floor) : 0
+    const news = profile.seen >= TAUGHT_SLOTS && (score > spikeLimit(c) || load > peakLimit(c))
     profile.streak = news ? profile.streak + 1 : 0
     // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
-    const natural = news && profile.streak < LASTING ? Math.min(score, 1.2 * spikeLimit(c)) : score
-    profile.record = Math.max(profile.record * 0.99985, natural)
-  }
+    const spike = news && profile.streak < LASTING
+    profile.record = Math.max(profile.record * 0.99985, spike ? Math.min(score, 1.2 * spikeLimit(c)) : score)
+    notePeak(c, spike ? Math.min(load, 1.1 * c.history.peak) : load)
+  } else notePeak(c, load)
   learn(profile, bin, Math.max(0, load), floor)
+}
+
+function notePeak(c: MeterContext, load: number): void {
+  c.history.peak = Math.max(c.history.peak * 0.9999, load)
 }

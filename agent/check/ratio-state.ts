@@ -142,7 +142,12 @@ function notePhases(c: MeterContext): void {
 /** Test 10: one phase k times the others, steadily, whatever the load does. Uneven loads vary; a wrong transformer does not. */
 function testPhases(c: MeterContext): Finding {
   const { n, mean, var: variance } = c.history.ratio.phases
-  if (c.wiring !== 'three' || c.ct === 1 || n < c.limits.get('ratio-phase', 'slots'))
+  if (
+    c.wiring !== 'three' ||
+    c.ct === 1 ||
+    n < c.limits.get('ratio-phase', 'slots') ||
+    c.history.pattern.verdict
+  )
     return noEvidence('ratio-phase', 'too early or direct')
   const k = mean.map(Math.exp)
   const sd = variance.map(Math.sqrt)

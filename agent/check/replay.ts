@@ -1,39 +1,13 @@
 /** `check --replay`: the checks over a file of readings, as if they came in slot by slot. */
 import { CodecError } from '../../proto/errors.ts'
-import { formatInstant } from '../../proto/instant.ts'
 import { gapRecord, isGap, type Reading } from '../../proto/reading.ts'
 import { readingFromJson } from '../../proto/reading-json.ts'
-import { slotEndMs, slotStartMs } from '../../proto/slot.ts'
 import type { LearnedStore, MeterPoint } from '../ports.ts'
 import type { AlarmEvent } from './alarm-engine.ts'
 import { CheckStage, type SubjectFinding } from './check-stage.ts'
-import type { Numbers } from './finding.ts'
 import { inferParents } from './infer-parents.ts'
+import { episodes, type Observation, type ReplayFinding } from './replay-findings.ts'
 import type { RuleBook } from './rule-book.ts'
-
-/** One alarm-worthy stretch of a rule on a meter, a bus or the gateway. */
-export interface ReplayFinding {
-  readonly meter: string | null
-  readonly bus: string | null
-  readonly rule: string
-  readonly class: 'general' | 'serious' | null
-  readonly verdict: 'violated'
-  readonly cause: string | null
-  /** archive ratio over likely true ratio */
-  readonly factor: number | null
-  /** first and last slot with the finding; `since` is when it likely began, for rules that look back over days */
-  readonly slot: number
-  readonly lastSlot: number
-  readonly slotStart: string
-  readonly since: string
-  readonly until: string
-  /** slots in which it was violated */
-  readonly slots: number
-  readonly level: number
-  readonly numbers: Numbers
-  /** other rules violated on the same meter at the same time */
-  readonly also: readonly string[]
-}
 
 export interface ReplayReport {
   readonly meters: number
@@ -43,11 +17,7 @@ export interface ReplayReport {
   readonly findings: readonly ReplayFinding[]
   readonly alarms: readonly AlarmEvent[]
   /** violated without becoming an alarm: counts of slots by meter and rule */
-  readonly observations: readonly {
-    readonly meter: string | null
-    readonly rule: string
-    readonly slots: number
-  }[]
+  readonly observations: readonly Observation[]
 }
 
 export interface ReplayOptions {
@@ -249,94 +219,6 @@ function metersOf(
     })
   }
   return [...meters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-}
-
-/** Rules without an alarm whose finding is a fact worth a line all the same. */
-const FACTS = new Set(['read-success', 'duplicate', 'power-fail', 'clock-step'])
-
-function episodes(found: readonly SubjectFinding[], alarms: readonly AlarmEvent[], options: ReplayOptions) {
-  const raisedAt = new Map<string, AlarmEvent[]>()
-  for (const alarm of alarms) {
-    const key = `${alarm.meter ?? alarm.bus ?? ''}/${alarm.rule}`
-    raisedAt.set(key, [...(raisedAt.get(key) ?? []), alarm])
-  }
-  const bySubject = new Map<string, SubjectFinding[]>()
-  for (const finding of found) {
-    const key = `${finding.meter ?? finding.bus ?? ''}/${finding.rule}`
-    const list = bySubject.get(key)
-    if (list) list.push(finding)
-    else bySubject.set(key, [finding])
-  }
-  const findings: ReplayFinding[] = []
-  const observations: { meter: string | null; rule: string; slots: number }[] = []
-  for (const [key, list] of bySubject) {
-    const rule = list[0]?.rule as string
-    const events = raisedAt.get(key) ?? []
-    const worth = FACTS.has(rule) ? list.map(one => ({ from: one.slot, to: one.slot })) : spansOf(events)
-    let inside = 0
-    for (const span of worth) {
-      const part = list.filter(one => one.slot >= span.from && one.slot <= span.to)
-      if (part.length === 0) continue
-      inside += part.length
-      findings.push(toFinding(part, found, options))
-    }
-    if (list.length > inside)
-      observations.push({ meter: list[0]?.meter ?? null, rule, slots: list.length - inside })
-  }
-  findings.sort((a, b) => a.slot - b.slot)
-  return { findings, observations }
-}
-
-function spansOf(events: readonly AlarmEvent[]): { from: number; to: number }[] {
-  const spans: { from: number; to: number }[] = []
-  for (const event of events) {
-    const last = spans.at(-1)
-    if (event.kind === 'raised') spans.push({ from: event.slot, to: Number.POSITIVE_INFINITY })
-    else if (last) last.to = event.slot
-  }
-  return spans
-}
-
-function toFinding(
-  part: readonly SubjectFinding[],
-  all: readonly SubjectFinding[],
-  options: ReplayOptions
-): ReplayFinding {
-  const { slotSeconds } = options
-  const first = part[0] as SubjectFinding
-  const last = part.at(-1) as SubjectFinding
-  // the strongest reading of an episode explains it; a factor, once known, is kept
-  const worst = part.reduce((a, b) => (b.level > a.level ? b : a))
-  const named = part.findLast(one => one.factor !== undefined) ?? worst
-  const days = Number(first.numbers['days'] ?? 0)
-  const since = first.slot - Math.round((days * 86400) / slotSeconds)
-  const also = new Set<string>()
-  for (const other of all)
-    if (
-      other.meter === first.meter &&
-      other.rule !== first.rule &&
-      other.slot >= first.slot &&
-      other.slot <= last.slot
-    )
-      also.add(other.rule)
-  return {
-    meter: first.meter,
-    bus: first.bus,
-    rule: first.rule,
-    class: options.rules.rules.get(first.rule)?.class ?? null,
-    verdict: 'violated',
-    cause: named.cause ?? worst.cause ?? null,
-    factor: named.factor ?? null,
-    slot: first.slot,
-    lastSlot: last.slot,
-    slotStart: formatInstant(slotStartMs(first.slot, slotSeconds)),
-    since: formatInstant(slotStartMs(since, slotSeconds)),
-    until: formatInstant(slotEndMs(last.slot, slotSeconds)),
-    slots: part.length,
-    level: worst.level,
-    numbers: named.factor === undefined ? worst.numbers : named.numbers,
-    also: [...also]
-  }
 }
 
 function forgetful(): LearnedStore {

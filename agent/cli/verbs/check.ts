@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '../../../config/load.ts'
-import type { ReplayFinding } from '../../check/replay.ts'
+import type { ReplayFinding } from '../../check/replay-findings.ts'
 import { EXIT, UsageError } from '../errors.ts'
 import { parseCount } from '../slots.ts'
 import { say } from '../text.ts'

@@ -1,0 +1,78 @@
+/** Values that stand still: frozen interfaces, and a load drawn with a ruler (consecutive-value tests of VEE). */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, violated } from './finding.ts'
+import type { StillState } from './history.ts'
+import { ID, type ItemValues } from './item-values.ts'
+
+const MOVING = [...ID.voltage, ...ID.current, ID.power]
+/** Pairs of readings after which it is known whether this meter's voltage moves at all. */
+const LEARN_PAIRS = 16
+
+/** One number for the moving digits of a reading; undefined where too few of them could move. */
+function digitsOf(values: ItemValues, items: readonly number[]): number | undefined {
+  let hash = 0
+  let count = 0
+  let flowing = false
+  for (const item of items) {
+    const value = values.get(item)
+    if (value === undefined || value === 0) continue
+    count++
+    if (item > 310) flowing = true
+    hash = (Math.imul(hash, 0x01000193) ^ value ^ item) >>> 0
+  }
+  return (flowing && count >= 3) || (items === ID.voltage && count > 0) ? hash : undefined
+}
+
+/** Rule flat-line. A meter whose voltage never moves (a rig, a coarse register) gives no evidence. */
+export function checkFlatLine(c: MeterContext): Finding {
+  const { still, seen } = c.history
+  // short slots of a test rig: an hour at least
+  const limit = Math.max(c.limits.get('flat-line', 'slots'), 1 / c.slotHours)
+  if (still.slots + 1 > limit && still.moved > 0.9 * still.pairs && still.pairs >= LEARN_PAIRS)
+    return violated('flat-line', { slots: still.slots + 1, limit }, { flag: 'consistency', cause: 'frozen' })
+  const loadLimit = Math.max(
+    c.limits.get('flat-line', 'loadSlots'),
+    1.5 * still.longestLoad + 8,
+    8 / c.slotHours
+  )
+  if (seen * c.slotHours > 120 && still.load >= loadLimit)
+    return violated(
+      'flat-line',
+      { slots: still.load, limit: loadLimit },
+      { flag: 'consistency', cause: 'load' }
+    )
+  return still.digits < 0 && still.load === 0
+    ? noEvidence('flat-line', 'no values of the moment')
+    : holds('flat-line')
+}
+
+/** Takes the reading into the counters of this rule. */
+export function noteFlatLine(c: MeterContext): void {
+  const { still, resolution } = c.history
+  if (c.live) noteDigits(still, c.values)
+  const { step } = c
+  if (step.kind !== 'step' || step.import === undefined || step.slots !== 1 || step.event) return
+  // the same count of counts, give or take the cut-off, of a load large enough to vary
+  const alike = step.import >= 20 * resolution && Math.abs(step.import - still.increment) <= resolution
+  if (!alike && still.load > 0)
+    still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, 48))
+  still.load = alike ? still.load + 1 : 0
+  if (!alike) still.increment = step.import
+}
+
+function noteDigits(still: StillState, values: ItemValues): void {
+  const digits = digitsOf(values, MOVING)
+  const volts = digitsOf(values, ID.voltage)
+  if (digits === undefined || volts === undefined) return
+  if (still.digits >= 0) {
+    const same = digits === still.digits
+    still.slots = same ? still.slots + 1 : 0
+    // while all stands still nothing is learned about what moves
+    if (!same && still.pairs < 1000) {
+      still.pairs++
+      if (volts !== still.volts) still.moved++
+    }
+  }
+  still.digits = digits
+  still.volts = volts
+}

@@ -1,0 +1,173 @@
+/** What a replay reports: findings of single slots joined into stretches. */
+import { formatInstant } from '../../proto/instant.ts'
+import { slotEndMs, slotStartMs } from '../../proto/slot.ts'
+import type { AlarmEvent } from './alarm-engine.ts'
+import type { SubjectFinding } from './check-stage.ts'
+import type { Numbers } from './finding.ts'
+import type { Rule, RuleBook } from './rule-book.ts'
+
+export interface Observation {
+  readonly meter: string | null
+  readonly rule: string
+  readonly slots: number
+}
+
+export interface EpisodeOptions {
+  readonly rules: RuleBook
+  readonly slotSeconds: number
+}
+
+/** One alarm-worthy stretch of a rule on a meter, a bus or the gateway. */
+export interface ReplayFinding {
+  readonly meter: string | null
+  readonly bus: string | null
+  readonly rule: string
+  readonly class: 'general' | 'serious' | null
+  readonly verdict: 'violated'
+  readonly cause: string | null
+  /** archive ratio over likely true ratio */
+  readonly factor: number | null
+  /** first and last slot with the finding; `since` is when it likely began, for rules that look back over days */
+  readonly slot: number
+  readonly lastSlot: number
+  readonly slotStart: string
+  readonly since: string
+  readonly until: string
+  /** slots in which it was violated */
+  readonly slots: number
+  readonly level: number
+  readonly numbers: Numbers
+  /** other rules violated on the same meter at the same time */
+  readonly also: readonly string[]
+  /** rule whose alarm stands for this finding; null where it is an alarm (or a fact) of its own */
+  readonly hiddenBy: string | null
+}
+
+/** Rules without an alarm whose finding is a fact worth a line all the same. */
+const FACTS = new Set(['read-success', 'duplicate', 'power-fail', 'clock-step'])
+
+/** The findings of a replay as stretches with their alarms, and what was seen beside them. */
+export function episodes(
+  found: readonly SubjectFinding[],
+  alarms: readonly AlarmEvent[],
+  options: EpisodeOptions
+) {
+  const raisedAt = new Map<string, AlarmEvent[]>()
+  for (const alarm of alarms) {
+    const key = `${alarm.meter ?? alarm.bus ?? ''}/${alarm.rule}`
+    raisedAt.set(key, [...(raisedAt.get(key) ?? []), alarm])
+  }
+  const bySubject = new Map<string, SubjectFinding[]>()
+  for (const finding of found) {
+    const key = `${finding.meter ?? finding.bus ?? ''}/${finding.rule}`
+    const list = bySubject.get(key)
+    if (list) list.push(finding)
+    else bySubject.set(key, [finding])
+  }
+  const findings: ReplayFinding[] = []
+  const observations: Observation[] = []
+  for (const [key, list] of bySubject) {
+    const rule = list[0]?.rule as string
+    const events = raisedAt.get(key) ?? []
+    const spans = FACTS.has(rule) ? list.map(one => ({ from: one.slot, to: one.slot })) : spansOf(events)
+    let inside = 0
+    for (const span of spans) {
+      const part = list.filter(one => one.slot >= span.from && one.slot <= span.to)
+      if (part.length === 0) continue
+      inside += part.length
+      findings.push(toFinding(part, found, options, null))
+    }
+    const rest = list.filter(one => !spans.some(span => one.slot >= span.from && one.slot <= span.to))
+    for (const part of hiddenEpisodes(rest, options.rules.rules.get(rule))) {
+      const cause = causeOf(part, raisedAt, options.rules.rules.get(rule)?.hiddenBy ?? [])
+      if (cause === undefined) continue
+      inside += part.length
+      findings.push(toFinding(part, found, options, cause))
+    }
+    if (list.length > inside)
+      observations.push({ meter: list[0]?.meter ?? null, rule, slots: list.length - inside })
+  }
+  findings.sort((a, b) => a.slot - b.slot)
+  return { findings, observations }
+}
+
+/** Stretches that would have been raised, had nothing hidden them. */
+function hiddenEpisodes(list: readonly SubjectFinding[], rule: Rule | undefined): SubjectFinding[][] {
+  const policy = rule?.alarm
+  if (!policy) return []
+  const out: SubjectFinding[][] = []
+  for (const one of list) {
+    const last = out.at(-1)
+    if (last && one.slot - (last.at(-1) as SubjectFinding).slot <= policy.of) last.push(one)
+    else out.push([one])
+  }
+  return out.filter(part => part.length >= policy.raise)
+}
+
+/** The rule that hid the episode: its alarm on the same meter stood then. */
+function causeOf(
+  part: readonly SubjectFinding[],
+  raisedAt: ReadonlyMap<string, readonly AlarmEvent[]>,
+  causes: readonly string[]
+): string | undefined {
+  const { meter, bus, slot } = part[0] as SubjectFinding
+  return causes.find(cause =>
+    spansOf(raisedAt.get(`${meter ?? bus ?? ''}/${cause}`) ?? []).some(
+      span => slot >= span.from - 1 && slot <= span.to
+    )
+  )
+}
+
+function spansOf(events: readonly AlarmEvent[]): { from: number; to: number }[] {
+  const spans: { from: number; to: number }[] = []
+  for (const event of events) {
+    const last = spans.at(-1)
+    if (event.kind === 'raised') spans.push({ from: event.slot, to: Number.POSITIVE_INFINITY })
+    else if (last) last.to = event.slot
+  }
+  return spans
+}
+
+function toFinding(
+  part: readonly SubjectFinding[],
+  all: readonly SubjectFinding[],
+  options: EpisodeOptions,
+  hiddenBy: string | null
+): ReplayFinding {
+  const { slotSeconds } = options
+  const first = part[0] as SubjectFinding
+  const last = part.at(-1) as SubjectFinding
+  // the strongest reading of an episode explains it; a factor, once known, is kept
+  const worst = part.reduce((a, b) => (b.level > a.level ? b : a))
+  const named = part.findLast(one => one.factor !== undefined) ?? worst
+  const days = Number(first.numbers['days'] ?? 0)
+  const since = first.slot - Math.round((days * 86400) / slotSeconds)
+  const also = new Set<string>()
+  for (const other of all)
+    if (
+      other.meter === first.meter &&
+      other.rule !== first.rule &&
+      other.slot >= first.slot &&
+      other.slot <= last.slot
+    )
+      also.add(other.rule)
+  return {
+    meter: first.meter,
+    bus: first.bus,
+    rule: first.rule,
+    class: options.rules.rules.get(first.rule)?.class ?? null,
+    verdict: 'violated',
+    cause: named.cause ?? worst.cause ?? null,
+    factor: named.factor ?? null,
+    slot: first.slot,
+    lastSlot: last.slot,
+    slotStart: formatInstant(slotStartMs(first.slot, slotSeconds)),
+    since: formatInstant(slotStartMs(since, slotSeconds)),
+    until: formatInstant(slotEndMs(last.slot, slotSeconds)),
+    slots: part.length,
+    level: worst.level,
+    numbers: named.factor === undefined ? worst.numbers : named.numbers,
+    also: [...also],
+    hiddenBy
+  }
+}
