@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { HostError } from '../../drivers/host/errors.ts'
+import { makePrivateFolder, pathExists } from '../../drivers/host/paths.ts'
 import { randomOctets } from '../../drivers/host/random.ts'
 import { readSecretFile, writeSecretFile } from '../../drivers/host/secrets.ts'
 import { fromHex, fromUtf8, toHex, utf8 } from '../../proto/bytes.ts'
@@ -48,8 +49,8 @@ function newPrivateKey(): Uint8Array {
  */
 export function initIdentity(config: GatewayConfig): Record<string, string> {
   const folder = keyFolder(config)
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (existsSync(join(folder, SIGNING_KEY))) {
+  makePrivateFolder(folder)
+  if (pathExists(join(folder, SIGNING_KEY))) {
     throw new HostError('HOST_SECRET_EXISTS', 'this gateway has keys already', {
       at: join(folder, SIGNING_KEY),
       next: 'wattproof keys show prints their public side; move the folder away to begin a new identity'
@@ -66,21 +67,37 @@ export function initIdentity(config: GatewayConfig): Record<string, string> {
 export function loadIdentity(config: GatewayConfig): Identity {
   const folder = keyFolder(config)
   const file = join(folder, SIGNING_KEY)
-  if (!existsSync(file)) {
+  if (!pathExists(file)) {
     throw new HostError('HOST_SECRET_MISSING', 'this gateway has no keys yet', {
       at: file,
       next: 'make them on the device: wattproof keys init'
     })
   }
   return {
-    signer: createSigner(decodePrivateKey(fromUtf8(readSecretFile(file)))),
+    signer: createSigner(fromFile(file, RESTORE, () => decodePrivateKey(fromUtf8(readSecretFile(file))))),
     chainKey: readHexSecret(join(folder, CHAIN_KEY)),
     deviceSecret: readHexSecret(join(folder, DEVICE_SECRET))
   }
 }
 
+const RESTORE = 'restore the file from its backup; a lost identity is made anew by wattproof keys init'
+
+/** Reads a key; what is wrong with it is told with the name of its file. */
+function fromFile<Key>(file: string, next: string, read: () => Key): Key {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof HostError) throw cause
+    throw new CryptoError('CRYPTO_KEY', `not the key that belongs here: ${(cause as Error).message}`, {
+      at: file,
+      next,
+      cause
+    })
+  }
+}
+
 function readHexSecret(path: string): Uint8Array {
-  const key = fromHex(fromUtf8(readSecretFile(path)))
+  const key = fromFile(path, RESTORE, () => fromHex(fromUtf8(readSecretFile(path)).trim()))
   if (key.length !== 32)
     throw new CryptoError('CRYPTO_KEY', `a secret of 32 octets was expected, not ${key.length}`, {
       at: path,
@@ -138,6 +155,8 @@ export function registrationBundle(config: GatewayConfig): RegistrationBundle {
   return { ...bundle, proofOfPossession: toHex(signature) }
 }
 
+const FRESH_BUNDLE = 'ask for a fresh one: wattproof keys register'
+
 /**
  * The gateway's public key from a bundle of `keys register` (its signature is checked) or from a PEM.
  * @throws HostError HOST_IO, CryptoError CRYPTO_KEY or CRYPTO_SIGNATURE
@@ -151,23 +170,24 @@ export function readGatewayKey(
 } {
   const text = readTextFile(file)
   if (!text.trimStart().startsWith('{')) return { gateway: undefined, publicKey: decodePublicKey(text) }
-  const bundle = JSON.parse(text) as RegistrationBundle
-  const publicKey = decodePublicKey(String(bundle.signKeyPem))
+  const { bundle, publicKey, signature } = fromFile(file, FRESH_BUNDLE, () => {
+    const bundle = JSON.parse(text) as RegistrationBundle
+    return {
+      bundle,
+      publicKey: decodePublicKey(String(bundle.signKeyPem)),
+      signature: fromHex(String(bundle.proofOfPossession))
+    }
+  })
   const holds =
     toHex(keyId(publicKey)) === bundle.keyId &&
-    verify(
-      publicKey,
-      utf8(String(bundle.gateway)),
-      bundleMessage(bundle),
-      fromHex(String(bundle.proofOfPossession))
-    )
+    verify(publicKey, utf8(String(bundle.gateway)), bundleMessage(bundle), signature)
   if (!holds) {
     throw new CryptoError(
       'CRYPTO_SIGNATURE',
       'the registration bundle was changed or is not signed by its own key',
       {
         at: file,
-        next: 'ask for a fresh one: wattproof keys register'
+        next: FRESH_BUNDLE
       }
     )
   }
@@ -177,15 +197,8 @@ export function readGatewayKey(
 /** Public key of a PEM file. @throws HostError HOST_IO, CryptoError CRYPTO_KEY naming the file */
 export function readPublicKeyFile(file: string): Uint8Array {
   const text = readTextFile(file)
-  try {
-    return decodePublicKey(text)
-  } catch (cause) {
-    throw new CryptoError('CRYPTO_KEY', `not a public key: ${(cause as Error).message}`, {
-      at: file,
-      next: 'a PEM with BEGIN PUBLIC KEY, curve sm2p256v1, as keys init --ledger writes it',
-      cause
-    })
-  }
+  const next = 'a PEM with BEGIN PUBLIC KEY, curve sm2p256v1, as keys init --ledger writes it'
+  return fromFile(file, next, () => decodePublicKey(text))
 }
 
 function readTextFile(file: string): string {
@@ -216,7 +229,7 @@ export interface LedgerKeys {
 
 /** Makes ledger.key (0600) with the two public keys a gateway's configuration names. */
 export function initLedgerKey(folder: string): Record<string, string> {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makePrivateFolder(folder)
   const signKey = newPrivateKey()
   const openKey = newPrivateKey()
   const files = {
@@ -248,5 +261,9 @@ export function loadLedgerKeys(file: string): LedgerKeys {
       next: 'make one: wattproof keys init --ledger DIR'
     })
   }
-  return { signer: createSigner(decodePrivateKey(first)), encryptionKey: decodePrivateKey(pems[1] ?? first) }
+  const next = 'make one: wattproof keys init --ledger DIR'
+  return fromFile(file, next, () => ({
+    signer: createSigner(decodePrivateKey(first)),
+    encryptionKey: decodePrivateKey(pems[1] ?? first)
+  }))
 }

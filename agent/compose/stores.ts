@@ -1,6 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { GatewayConfig } from '../../config/gateway-config.ts'
+import { makePrivateFolder, pathExists } from '../../drivers/host/paths.ts'
 import { type OpenedAgentStore, openAgentStore } from '../../drivers/store/agent-store.ts'
 import { StoreError } from '../../drivers/store/errors.ts'
 
@@ -11,7 +11,7 @@ export function storePath(config: GatewayConfig): string {
 
 /** Opens the store for the daemon; makes the state folder when it is new. @throws StoreError */
 export function openStore(config: GatewayConfig): OpenedAgentStore {
-  mkdirSync(config.stateDir, { recursive: true, mode: 0o700 })
+  makePrivateFolder(config.stateDir)
   return openAgentStore(storePath(config), { nowMs: Date.now, maxBytes: config.retention.diskMaxBytes })
 }
 
@@ -21,7 +21,7 @@ export function openStore(config: GatewayConfig): OpenedAgentStore {
  */
 export function openStoreForReading(config: GatewayConfig): OpenedAgentStore {
   const path = storePath(config)
-  if (!existsSync(path)) {
+  if (!pathExists(path)) {
     throw new StoreError('STORE_MISSING', 'this gateway has no store yet', {
       at: path,
       next: 'start the daemon (systemctl start wattproof), or name another --config'

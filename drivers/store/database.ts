@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, renameSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import Database from 'better-sqlite3'
+import type Database from 'better-sqlite3'
+import { connect } from './connection.ts'
 import { StoreError, toStoreError } from './errors.ts'
 
 /** One SQLite file: write-ahead log with synchronous FULL, so that a commit that returned survives a power cut. */
@@ -48,7 +49,7 @@ export function openFile(path: string, kind: FileKind, options: OpenOptions): St
   const releaseLock = lockWriter(path)
   let sql: Database.Database | undefined
   try {
-    sql = new Database(path, { timeout: 5_000 })
+    sql = connect(path, { timeout: 5_000 })
     prepareFile(sql, path, kind, options)
     return manageFile(sql, path, releaseLock)
   } catch (cause) {
@@ -132,7 +133,7 @@ function openReadOnly(path: string, kind: FileKind): StoreFile {
     })
   }
   try {
-    const sql = new Database(path, { readonly: true, timeout: 5_000 })
+    const sql = connect(path, { readonly: true, timeout: 5_000 })
     const version = Number(sql.pragma('user_version', { simple: true }))
     checkKind(sql, path, kind, version)
     if (version < kind.migrations.length) {
@@ -202,11 +203,11 @@ function manageFile(sql: Database.Database, path: string, releaseLock: () => voi
 function lockWriter(path: string): () => void {
   let lock: Database.Database
   try {
-    lock = new Database(`${path}.lock`, { timeout: 0 })
+    lock = connect(`${path}.lock`, { timeout: 0 })
   } catch (cause) {
     throw new StoreError('STORE_OPEN', 'the store cannot be opened', {
       at: path,
-      next: 'check that the state directory exists and is yours',
+      next: 'check that the state directory exists, is yours and is mounted read-write',
       cause
     })
   }
