@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, renameSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import { connect } from './connection.ts'
 import type { StoreFile } from './database.ts'
 import { StoreError, toStoreError } from './errors.ts'
 
@@ -23,7 +23,7 @@ export async function backupFile(
   try {
     if (existsSync(draft)) unlinkSync(draft)
     await file.sql.backup(draft)
-    const copy = new Database(draft)
+    const copy = connect(draft)
     try {
       copy.pragma('journal_mode = DELETE')
       copy.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)').run(COPY_MARK, String(nowMs))

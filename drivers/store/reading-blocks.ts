@@ -50,6 +50,28 @@ export function firstBlockId(slot: number): bigint {
   return BigInt(slot) * PER_SLOT
 }
 
+/** Blocks fetched at a time: bounds memory, and no statement stays open between them. */
+const PAGE_ROWS = 32
+
+/** Rows of a paged range statement, in its order. An iterator of the library is not used: see connection.ts. */
+function* walk(
+  statement: { all(from: bigint, to: bigint): BlockRow[] },
+  from: bigint,
+  to: bigint,
+  down: boolean
+): Generator<BlockRow> {
+  let low = from
+  let high = to
+  for (;;) {
+    const rows = statement.all(low, high)
+    yield* rows
+    const last = rows.at(-1)
+    if (!last || rows.length < PAGE_ROWS) return
+    if (down) high = last.id
+    else low = last.id + 1n
+  }
+}
+
 /** @param scope 'store': a (meter, slot, version) is unique in the file; 'source': within its source */
 export function createReadingBlocks(
   file: StoreFile,
@@ -66,12 +88,12 @@ export function createReadingBlocks(
     .safeIntegers()
   const range = sql
     .prepare<[bigint, bigint], BlockRow>(
-      'SELECT id, octets FROM reading_block WHERE id >= ? AND id < ? ORDER BY id'
+      `SELECT id, octets FROM reading_block WHERE id >= ? AND id < ? ORDER BY id LIMIT ${PAGE_ROWS}`
     )
     .safeIntegers()
   const rangeDown = sql
     .prepare<[bigint, bigint], BlockRow>(
-      'SELECT id, octets FROM reading_block WHERE id >= ? AND id < ? ORDER BY id DESC'
+      `SELECT id, octets FROM reading_block WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ${PAGE_ROWS}`
     )
     .safeIntegers()
   const one = sql
@@ -102,7 +124,7 @@ export function createReadingBlocks(
     if (cached) return cached
     const keys = new Map<number, Set<number>>()
     const from = firstBlockId(slot)
-    for (const row of range.iterate(from, from + PER_SLOT)) {
+    for (const row of walk(range, from, from + PER_SLOT, false)) {
       if (scope === 'source' && sourceOf(row.id) !== source) continue
       for (const { meter, version } of decodeBlockKeys(row.octets, place(row.id)))
         addKey(keys, meter, version)
@@ -182,7 +204,12 @@ export function createReadingBlocks(
       const sourcesOfMeter =
         wanted === undefined ? undefined : new Set(links.all(wanted).map(row => row.source))
       const out: Reading[] = []
-      const rows = (newestFirst ? rangeDown : range).iterate(firstBlockId(fromSlot), firstBlockId(toSlot + 1))
+      const rows = walk(
+        newestFirst ? rangeDown : range,
+        firstBlockId(fromSlot),
+        firstBlockId(toSlot + 1),
+        newestFirst === true
+      )
       for (const row of rows) {
         const source = sourceOf(row.id)
         if (only !== undefined && only !== source) continue
@@ -211,7 +238,7 @@ export function createReadingBlocks(
     count(sourceName) {
       const only = sourceName === undefined ? undefined : (sources.find(sourceName) ?? -1)
       let sum = 0
-      for (const row of counts.iterate())
+      for (const row of counts.all())
         if (only === undefined || sourceOf(row.id) === only) sum += Number(row.count)
       return sum
     }
