@@ -24,7 +24,7 @@ const SEE_HELP: Text = [
 ]
 
 /** Codes of errors that mean "cannot reach what it needs" (exit code 3), by prefix of the class's codes. */
-const UNREACHABLE = /^(READ_|BUS_(?!CONFIG)|UPLINK_|CHAIN_|STORE_MISSING|STORE_LOCKED|CONTROL_)/
+const UNREACHABLE = /^(READ_|BUS_(?!CONFIG)|UPLINK_(?!URL|FILE)|CHAIN_|STORE_MISSING|STORE_LOCKED|CONTROL_)/
 
 /** What the program needs of its surroundings. */
 export interface ProgramHost {

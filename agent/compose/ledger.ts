@@ -2,6 +2,7 @@ import { createClock } from '../../drivers/host/clock.ts'
 import { createLog } from '../../drivers/host/log.ts'
 import { randomFraction } from '../../drivers/host/random.ts'
 import { openLedgerStore } from '../../drivers/store/ledger-store.ts'
+import { connectionOptions } from '../../drivers/uplink/broker-address.ts'
 import { openLedgerUplink } from '../../drivers/uplink/ledger-uplink.ts'
 import { runSelfTest } from '../../proto/crypto/self-test.ts'
 import { keyId } from '../../proto/crypto/sm2-curve.ts'
@@ -38,19 +39,22 @@ export async function runLedger(
   const ended = new AbortController()
   onOrphaned(() => ended.abort(new Error('the parent process is gone')))
   const stop = AbortSignal.any([signal, ended.signal])
+  const { broker: url, caFile, certFile, tlsKeyFile } = settings
+  const broker = {
+    url,
+    ...(caFile ? { ca: caFile } : {}),
+    ...(certFile ? { cert: certFile } : {}),
+    ...(tlsKeyFile ? { key: tlsKeyFile } : {})
+  }
+  // a broker that is away is waited for, one that is written wrong never comes
+  connectionOptions(broker)
   const keys = loadLedgerKeys(settings.keyFile)
   const store = openLedgerStore(settings.dbFile, { nowMs: clock.nowMs })
   try {
     for (const file of settings.register) enrol(store, file)
-    const { broker: url, caFile, certFile, tlsKeyFile } = settings
     const uplink = openLedgerUplink({
       ledger: settings.name,
-      broker: {
-        url,
-        ...(caFile ? { ca: caFile } : {}),
-        ...(certFile ? { cert: certFile } : {}),
-        ...(tlsKeyFile ? { key: tlsKeyFile } : {})
-      },
+      broker,
       clock,
       log,
       random: randomFraction
