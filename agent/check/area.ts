@@ -89,7 +89,7 @@ export class Area {
       usualPercent: round(100 * (before.length ? median(before) : rate))
     }
     const level = rate >= 0 ? rate / high : rate / Math.min(low, -1e-6)
-    const out = [judge('line-loss', level, numbers)]
+    const out = [judge('line-loss', level, () => numbers)]
     if (before.length >= 7) {
       const usual = median(before)
       const limit = Math.max(
@@ -97,7 +97,10 @@ export class Area {
         this.#limits.get('line-loss-trend', 'sigmas') * spread(before, usual)
       )
       out.push(
-        judge('line-loss-trend', (rate - usual) / limit, { ...numbers, limitPercent: round(100 * limit) })
+        judge('line-loss-trend', (rate - usual) / limit, () => ({
+          ...numbers,
+          limitPercent: round(100 * limit)
+        }))
       )
     }
     // a day that stands out is not learned, so that the step stays visible

@@ -13,7 +13,7 @@ import { dayOf } from './sum-check.ts'
 const PEER_DAYS = 49
 const PEERS_MIN = 4
 /** Meters pooled and judged a slot: the work of midnight is spread over the morning. */
-const POOL_A_SLOT = 60
+const POOL_A_SLOT = 25
 const JUDGE_A_SLOT = 12
 
 export interface SubjectFindings {
@@ -39,7 +39,7 @@ export class Areas {
   #weekMedians: number[] = []
   #day = -1
   #toPool: string[] = []
-  #toJudge: string[] = []
+  #toJudge: { id: string; newest: Residual | undefined }[] = []
   #toBalance: Area[] = []
 
   constructor(
@@ -108,31 +108,34 @@ export class Areas {
       for (const id of this.#toPool.splice(0, POOL_A_SLOT)) {
         const pattern = historyOf(id)?.pattern
         if (!pattern?.unjudged) continue
-        this.#pool(id, pattern.days)
-        this.#toJudge.push(id)
+        this.#toJudge.push({ id, newest: this.#pool(id, pattern.days) })
       }
       if (this.#toPool.length === 0) this.#sumUp()
       return
     }
     const peers = this.#toJudge.length > 0 ? this.#peers() : undefined
-    for (const id of this.#toJudge.splice(0, JUDGE_A_SLOT)) {
+    for (const { id, newest } of this.#toJudge.splice(0, JUDGE_A_SLOT)) {
       const limits = this.#limits.get(id)
       const history = historyOf(id)
       if (history && limits)
-        judgePattern(history.pattern, limits, peers, {
-          exports: history.exports,
-          parent: this.#parents.has(id)
-        })
+        judgePattern(
+          history.pattern,
+          limits,
+          peers,
+          { exports: history.exports, parent: this.#parents.has(id) },
+          newest
+        )
     }
   }
 
-  #pool(id: string, days: MeterHistory['pattern']['days']): void {
+  #pool(id: string, days: MeterHistory['pattern']['days']): Residual | undefined {
     const residual = newestResidual(days)
     this.#weeks.set(id, weeklyLogs(days))
-    if (!residual) return
+    if (!residual) return undefined
     const pooled = this.#days.get(residual.day) ?? { residuals: new Map(), result: undefined }
     pooled.residuals.set(id, residual)
     this.#days.set(residual.day, pooled)
+    return residual
   }
 
   #sumUp(): void {

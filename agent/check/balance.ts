@@ -73,8 +73,8 @@ export function judgeBalance(
     return { coefficients: [], verdicts: [], loss, rows: rows.length, residual: Number.NaN }
   const coefficients = regress(rows, children)
   const verdicts: BalanceVerdict[] = []
-  let now = rows
-  let rest = plainResidual(rows)
+  const now = columnsOf(rows, children)
+  let rest = plainResidual(now.parent, now.sums)
   for (let found = 0; found < MOST_WRONG; found++) {
     const best = bestHypothesis(now, ratios, verdicts)
     if (!best || best.residual > 0.75 * rest || best.rival < 1.15 * best.residual) break
@@ -84,13 +84,13 @@ export function judgeBalance(
     // mended, the plain sum must explain the parent: otherwise something else is wrong here
     if (best.residual > 0.05) break
     const coefficient = coefficients.find(c => c.index === best.who)
-    now = mend(now, best.who, best.factor)
+    mend(now, best.who, best.factor)
     verdicts.push({
       who: best.who === children ? 'parent' : best.who,
       factor: round(best.factor, 6),
       coefficient: round(coefficient?.value ?? 1 / best.factor),
       error: round(coefficient?.error ?? 0),
-      lossAfter: round(lossOf(now), 3),
+      lossAfter: round(1 - totalOf(now.sums) / totalOf(now.parent), 3),
       // which factor it is must be as plain as which meter it is
       certain: best.residual < Math.min(0.65 * rest, 0.035) && sure(best.next) > sigmas
     })
@@ -111,20 +111,63 @@ interface Hypothesis {
   readonly rival: number
 }
 
+/** The rows by column, with their sums: what a hypothesis changes is one column. */
+interface Columns {
+  readonly parent: Float64Array
+  readonly children: readonly Float64Array[]
+  readonly sums: Float64Array
+}
+
+function columnsOf(rows: readonly BalanceRow[], children: number): Columns {
+  const parent = Float64Array.from(rows, row => row.parent)
+  const columns = Array.from({ length: children }, (_, n) =>
+    Float64Array.from(rows, row => row.children[n] as number)
+  )
+  const sums = Float64Array.from(rows, row => row.children.reduce((a, b) => a + b, 0))
+  return { parent, children: columns, sums }
+}
+
+const totalOf = (values: Float64Array) => values.reduce((a, b) => a + b, 0)
+
+/** Divides one recorded energy by a factor. `who` equal to the count of children is the parent. */
+function mend(columns: Columns, who: number, factor: number): void {
+  const column = columns.children[who]
+  if (!column) {
+    for (let n = 0; n < columns.parent.length; n++) columns.parent[n] = (columns.parent[n] as number) / factor
+    return
+  }
+  for (let n = 0; n < column.length; n++) {
+    const before = column[n] as number
+    column[n] = before / factor
+    columns.sums[n] = (columns.sums[n] as number) - before + before / factor
+  }
+}
+
+/** {@link plainResidual} were the meter's energy divided by the factor. Writes into `scratch`. */
+function residualIf(columns: Columns, who: number, factor: number, scratch: Float64Array): number {
+  const { parent, children, sums } = columns
+  const column = children[who]
+  if (!column) {
+    for (let n = 0; n < parent.length; n++) scratch[n] = (parent[n] as number) / factor
+    return plainResidual(scratch, sums)
+  }
+  const change = 1 / factor - 1
+  for (let n = 0; n < column.length; n++) scratch[n] = (sums[n] as number) + (column[n] as number) * change
+  return plainResidual(parent, scratch)
+}
+
 function bestHypothesis(
-  rows: readonly BalanceRow[],
+  columns: Columns,
   ratios: readonly MeterRatio[],
   done: readonly BalanceVerdict[]
 ): Hypothesis | undefined {
   const least: { who: number; factor: number; residual: number; next: number }[] = []
+  const scratch = new Float64Array(columns.parent.length)
   ratios.forEach((ratio, who) => {
-    if (
-      ratio.direct ||
-      done.some(one => one.who === who || (one.who === 'parent' && who === ratios.length - 1))
-    )
-      return
+    const name = who === ratios.length - 1 ? 'parent' : who
+    if (ratio.direct || done.some(one => one.who === name)) return
     const tried = likelyFactors(ratio)
-      .map(({ value }) => ({ factor: value, residual: plainResidual(mend(rows, who, value)) }))
+      .map(({ value }) => ({ factor: value, residual: residualIf(columns, who, value, scratch) }))
       .sort((a, b) => a.residual - b.residual)
     const [best] = tried
     if (!best) return
@@ -146,57 +189,46 @@ function likelyFactors(ratio: MeterRatio): readonly { readonly value: number }[]
   return legal.length > 0 ? legal : all
 }
 
-/** Rows with one recorded energy divided by a factor. `who` equal to the count of children is the parent. */
-function mend(rows: readonly BalanceRow[], who: number, factor: number): BalanceRow[] {
-  return rows.map(row =>
-    who === row.children.length
-      ? { parent: row.parent / factor, children: row.children }
-      : { parent: row.parent, children: row.children.map((x, n) => (n === who ? x / factor : x)) }
-  )
-}
-
 /** Root mean square of what the plain sum of the children leaves of the parent, over the parent's. Losses: constant, 0 to 6 %, and square. */
-function plainResidual(rows: readonly BalanceRow[]): number {
-  const n = rows.length
+function plainResidual(parent: Float64Array, sums: Float64Array): number {
+  const n = parent.length
   let scale = 1e-9
-  const sums = new Float64Array(n)
-  for (let i = 0; i < n; i++) {
-    const { children } = rows[i] as BalanceRow
-    let sum = 0
-    for (let k = 0; k < children.length; k++) sum += children[k] as number
-    sums[i] = sum
-    scale = Math.max(scale, Math.abs(sum))
-  }
-  const ata = new Float64Array(9)
-  const atb = new Float64Array(3)
+  for (let i = 0; i < n; i++) scale = Math.max(scale, Math.abs(sums[i] as number))
+  // normal equations of 1, s, s^2 against the gap
+  const m = [0, 0, 0, 0, 0]
+  const v = [0, 0, 0]
   let parents = 0
   for (let i = 0; i < n; i++) {
+    const p = parent[i] as number
     const s = (sums[i] as number) / scale
-    const { parent } = rows[i] as BalanceRow
-    const gap = parent - (sums[i] as number)
-    parents += parent * parent
-    const x = [1, s, s * s]
-    for (let a = 0; a < 3; a++) {
-      atb[a] = (atb[a] as number) + (x[a] as number) * gap
-      for (let b = 0; b < 3; b++)
-        ata[a * 3 + b] = (ata[a * 3 + b] as number) + (x[a] as number) * (x[b] as number)
-    }
+    const gap = p - (sums[i] as number)
+    const s2 = s * s
+    parents += p * p
+    m[0] = (m[0] as number) + 1
+    m[1] = (m[1] as number) + s
+    m[2] = (m[2] as number) + s2
+    m[3] = (m[3] as number) + s2 * s
+    m[4] = (m[4] as number) + s2 * s2
+    v[0] = (v[0] as number) + gap
+    v[1] = (v[1] as number) + gap * s
+    v[2] = (v[2] as number) + gap * s2
   }
-  const solved = solveNonNegative(ata, atb, 3)
-  const most = 0.06 * scale
-  const linear = Math.min(most, solved[1] as number)
-  const square = Math.min(most, solved[2] as number)
-  let constant = 0
-  for (let i = 0; i < n; i++) {
-    const s = (sums[i] as number) / scale
-    constant += (rows[i] as BalanceRow).parent - (sums[i] as number) - linear * s - square * s * s
-  }
-  constant = Math.max(0, Math.min(0.05 * scale, constant / n))
+  const [m0, m1, m2, m3, m4] = m as [number, number, number, number, number]
+  const solved = solveNonNegative(
+    Float64Array.of(m0, m1, m2, m1, m2, m3, m2, m3, m4),
+    Float64Array.from(v),
+    3,
+    40
+  )
+  const linear = Math.min(0.06 * scale, solved[1] as number)
+  const square = Math.min(0.06 * scale, solved[2] as number)
+  // the constant once more, with the others held in their bounds
+  const constant = Math.max(0, Math.min(0.05 * scale, ((v[0] as number) - linear * m1 - square * m2) / n))
   let rest = 0
   for (let i = 0; i < n; i++) {
     const s = (sums[i] as number) / scale
-    rest +=
-      ((rows[i] as BalanceRow).parent - (sums[i] as number) - constant - linear * s - square * s * s) ** 2
+    const off = (parent[i] as number) - (sums[i] as number) - constant - linear * s - square * s * s
+    rest += off * off
   }
   return Math.sqrt(rest / Math.max(1e-9, parents))
 }

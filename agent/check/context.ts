@@ -3,7 +3,17 @@ import { type Reading, SOURCE } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
 import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
-import { amps, apparentPower, ID, ItemValues, powerFactor, volts } from './item-values.ts'
+import {
+  amps,
+  apparentPower,
+  factor,
+  ID,
+  ItemValues,
+  kilo,
+  phases,
+  powerFactor,
+  volts
+} from './item-values.ts'
 import type { RegisterStep } from './register-step.ts'
 import type { MeterLimits } from './rule-book.ts'
 
@@ -42,6 +52,12 @@ export interface MeterContext {
   /** mean kW over the slot from the registers, primary, import minus export; undefined without a base */
   readonly meanKw: number | undefined
   readonly powerFactor: number | undefined
+  /** phases A, B, C on the meter's side; null where the meter has none. V, A, kW */
+  readonly volts: readonly (number | null)[]
+  readonly lineVolts: readonly (number | null)[]
+  readonly amps: readonly (number | null)[]
+  readonly phaseKw: readonly (number | null)[]
+  readonly phasePf: readonly (number | null)[]
 }
 
 export function meterContext(
@@ -75,7 +91,12 @@ export function meterContext(
     live: reading.source === SOURCE.live,
     kva: kva === undefined ? undefined : kva * k,
     meanKw: net === undefined ? undefined : ((net / 1000) * k) / (step.slots * slotHours),
-    powerFactor: powerFactor(values)
+    powerFactor: powerFactor(values),
+    volts: phases(values, ID.voltage, volts),
+    lineVolts: phases(values, ID.lineVoltage, volts),
+    amps: phases(values, ID.current, amps),
+    phaseKw: phases(values, ID.phasePower, kilo),
+    phasePf: phases(values, ID.phasePowerFactor, factor)
   }
 }
 

@@ -2,7 +2,7 @@
 import { SOURCE } from '../../proto/reading.ts'
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
-import { amps, factor, ID, phases, totalPower, volts } from './item-values.ts'
+import { factor, ID, totalPower, volts } from './item-values.ts'
 import { referenceKva } from './load.ts'
 
 /** Ranges that hold for every meter. */
@@ -35,7 +35,7 @@ export function checkRange(c: MeterContext): Finding {
 
 /** V10: a phase whose voltage is far under the highest. Two-element meters have no B phase to lose. */
 export function checkPhaseLoss(c: MeterContext): Finding {
-  const all = phases(c.values, ID.voltage, volts)
+  const all = c.volts
   const had = all.filter(u => u !== null)
   if (c.wiring !== 'three' || had.length < 3) return noEvidence('phase-loss', 'not three phases')
   const highest = Math.max(...had)
@@ -43,12 +43,9 @@ export function checkPhaseLoss(c: MeterContext): Finding {
   if (highest < 20) return noEvidence('phase-loss', 'no voltage at all')
   const phase = 'ABC'[all.indexOf(lowest)] as string
   const level = c.limits.get('phase-loss', 'ratio') / Math.max(0.01, lowest / highest)
-  return judge(
-    'phase-loss',
-    level,
-    { phase, volts: round(lowest), highest: round(highest) },
-    { flag: 'phase' }
-  )
+  return judge('phase-loss', level, () => ({ phase, volts: round(lowest), highest: round(highest) }), {
+    flag: 'phase'
+  })
 }
 
 /** V10: much current, hardly any active power. */
@@ -57,14 +54,16 @@ export function checkReactive(c: MeterContext): Finding {
   const reference = referenceKva(c)
   if (pf === undefined || kva === undefined || reference === undefined)
     return noEvidence('reactive', 'no power factor or reference')
-  const i = phases(c.values, ID.current, amps)
-  const u = phases(c.values, ID.voltage, volts)
+  const i = c.amps
+  const u = c.volts
   let product = 0
   for (let n = 0; n < 3; n++) product += ((i[n] ?? 0) * (u[n] ?? 0) * c.ct * c.pt) / 1000
   const load = Math.max(kva, product)
   if (load < c.limits.get('reactive', 'floor') * reference) return noEvidence('reactive', 'load too low')
   const level = c.limits.get('reactive', 'powerFactorMin') / Math.max(0.001, pf)
-  return judge('reactive', level, { powerFactor: round(pf), kva: round(load) }, { flag: 'consistency' })
+  return judge('reactive', level, () => ({ powerFactor: round(pf), kva: round(load) }), {
+    flag: 'consistency'
+  })
 }
 
 /** V4 and its reverse: registers against the power of the moment over the slots since the last reading. */
@@ -75,8 +74,8 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
     return [noEvidence('zero-energy', 'no increment or power')]
   const gained = step.import + (step.export ?? 0)
   // the power register may be what is broken: current and voltage speak too
-  const i = phases(c.values, ID.current, amps)
-  const u = phases(c.values, ID.voltage, volts)
+  const i = c.amps
+  const u = c.volts
   let flowing = 0
   let currents = 0
   let expected = 0
@@ -99,14 +98,9 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
     const ratio = gained / (steady * hours * 1000)
     const level = c.limits.get('zero-energy', 'ratio') / Math.max(0.001, ratio)
     out.push(
-      judge(
-        'zero-energy',
-        level,
-        { kwh: gained / 1000, expectedKwh: round(steady * hours) },
-        {
-          flag: 'consistency'
-        }
-      )
+      judge('zero-energy', level, () => ({ kwh: gained / 1000, expectedKwh: round(steady * hours) }), {
+        flag: 'consistency'
+      })
     )
   }
   const gainedCounts = gained / c.history.resolution
@@ -119,7 +113,7 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
       judge(
         'energy-no-current',
         dead ? 2 : 0,
-        { kwh: gained / 1000, amps: flowing, kva: round(expected) },
+        () => ({ kwh: gained / 1000, amps: flowing, kva: round(expected) }),
         {
           flag: 'consistency'
         }
@@ -140,7 +134,7 @@ export function checkClock(c: MeterContext): Finding[] {
     judge(
       'meter-clock',
       Math.abs(drift) / c.limits.get('meter-clock', 'driftMax'),
-      { driftS: round(drift) },
+      () => ({ driftS: round(drift) }),
       {
         flag: 'meterClock'
       }
@@ -152,7 +146,7 @@ export function checkClock(c: MeterContext): Finding[] {
       judge(
         'clock-step',
         step / c.limits.get('clock-step', 'stepMax'),
-        { stepS: round(drift - before) },
+        () => ({ stepS: round(drift - before) }),
         {
           flag: 'meterClock'
         }

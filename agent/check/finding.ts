@@ -6,6 +6,8 @@ export type Verdict = 'holds' | 'violated' | 'no-evidence'
 
 export type Numbers = Readonly<Record<string, number | string>>
 
+const NOTHING: Numbers = {}
+
 export interface Finding {
   /** id in config/rules/*.yaml */
   readonly rule: string
@@ -21,14 +23,15 @@ export interface Finding {
   readonly numbers: Numbers
 }
 
-/** A measured level against its limit: violated above 1. */
+/** A measured level against its limit: violated above 1. @param numbers worked out only where something is near its limit */
 export function judge(
   rule: string,
   level: number,
-  numbers: Numbers,
+  numbers: () => Numbers,
   more: Pick<Finding, 'flag' | 'cause' | 'factor'> = {}
 ): Finding {
-  return { rule, verdict: level > 1 ? 'violated' : 'holds', level, numbers, ...more }
+  if (level > 1) return { rule, verdict: 'violated', level, numbers: numbers(), ...more }
+  return { rule, verdict: 'holds', level, numbers: level > 0.8 ? numbers() : NOTHING }
 }
 
 export function violated(
@@ -41,7 +44,6 @@ export function violated(
 
 const HOLDS = new Map<string, Finding>()
 const SILENT = new Map<string, Map<string, Finding>>()
-const NOTHING: Numbers = {}
 
 /** Most findings say that nothing is wrong: those without numbers are made once. */
 export function holds(rule: string, numbers: Numbers = NOTHING): Finding {

@@ -74,7 +74,11 @@ export function phases(
   items: readonly number[],
   read: (values: ItemValues, item: number) => number | undefined
 ): (number | null)[] {
-  return items.map(item => read(values, item) ?? null)
+  return [
+    read(values, items[0] as number) ?? null,
+    read(values, items[1] as number) ?? null,
+    read(values, items[2] as number) ?? null
+  ]
 }
 
 /** |power factor|, from the register or from P and Q or S; undefined where nothing gives it. */

@@ -35,10 +35,15 @@ export function inverseDiagonal(l: Float64Array, n: number): Float64Array {
 }
 
 /** x >= 0 that minimises |Ax - b|, given AtA and Atb: coordinate descent to convergence. */
-export function solveNonNegative(ata: Float64Array, atb: Float64Array, n: number): Float64Array {
+export function solveNonNegative(
+  ata: Float64Array,
+  atb: Float64Array,
+  n: number,
+  rounds = 400
+): Float64Array {
   const x = new Float64Array(n)
   const gradient = Float64Array.from(atb, value => -value)
-  for (let round = 0; round < 400; round++) {
+  for (let round = 0; round < rounds; round++) {
     let moved = 0
     for (let i = 0; i < n; i++) {
       const diagonal = ata[i * n + i] as number

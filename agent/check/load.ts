@@ -1,6 +1,6 @@
 /** Load and power factor: overload, swing, power factor under the limit. Loads are primary here. */
 import type { MeterContext } from './context.ts'
-import { type Finding, judge, noEvidence, round } from './finding.ts'
+import { type Finding, holds, judge, noEvidence, round } from './finding.ts'
 import { ID, kilo } from './item-values.ts'
 
 /** What a load is measured against: the rated capacity, else the highest load seen after a while; undefined before. */
@@ -26,7 +26,7 @@ export function checkOverload(c: MeterContext): Finding {
   const load = slotKva(c)
   if (rated === undefined || load === undefined) return noEvidence('overload', 'no rated capacity or load')
   const limit = c.limits.get('overload', 'factor')
-  const numbers = { loadKva: round(load), ratedKva: rated, percent: round((100 * load) / rated) }
+  const numbers = () => ({ loadKva: round(load), ratedKva: rated, percent: round((100 * load) / rated) })
   return judge('overload', load / rated / limit, numbers, { flag: 'overload' })
 }
 
@@ -48,14 +48,14 @@ export function checkSwing(
   const low = Math.max(Math.min(load, before), floor)
   const factor = high / low - 1
   const rising = load > before
-  const numbers = { loadKva: round(load), beforeKva: round(before), percent: round(100 * factor) }
+  const numbers = () => ({ loadKva: round(load), beforeKva: round(before), percent: round(100 * factor) })
   const level = factor / c.limits.get('swing', 'factor')
   if (level > 1) {
     if (usualTop === undefined || usualLow === undefined) {
       if (!rising || high < c.limits.get('swing', 'untaught') * reference)
         return noEvidence('swing', 'pattern not yet known')
     } else if (rising ? load <= usualTop : load >= usualLow || before <= usualTop) {
-      return { rule: 'swing', verdict: 'holds', level: 0, numbers: { ...numbers, usual: 'yes' } }
+      return holds('swing')
     }
   }
   return judge('swing', level, numbers, { flag: 'swing' })
@@ -74,7 +74,7 @@ export function checkPowerFactor(c: MeterContext): Finding {
     return noEvidence('power-factor', 'load too low')
   const min = c.limits.get('power-factor', 'min')
   const level = (1 - pf) / Math.max(1e-6, 1 - min)
-  return judge('power-factor', level, { powerFactor: round(pf), min }, { flag: 'powerFactor' })
+  return judge('power-factor', level, () => ({ powerFactor: round(pf), min }), { flag: 'powerFactor' })
 }
 
 /** From active and reactive energy of the slot where both registers moved enough, else of the moment. */

@@ -48,13 +48,24 @@ export function judgeDays(
   limits: PatternLimits,
   peers: Peers | undefined,
   traits: PatternTraits = { exports: false, parent: false },
-  since: number = Number.POSITIVE_INFINITY
+  since: number = Number.POSITIVE_INFINITY,
+  newest: Residual | undefined = undefined
 ): PatternVerdict | undefined {
   const phase = judgePhases(days, limits, since)
   if (phase || traits.parent) return phase
   return (
-    judgeLevel(days, limits, peers, traits, since) ??
-    (traits.exports ? undefined : judgeDrift(days, limits, peers))
+    (looksLow(newest, limits) || since < Number.POSITIVE_INFINITY
+      ? judgeLevel(days, limits, peers, traits, since)
+      : undefined) ?? (traits.exports ? undefined : judgeDrift(days, limits, peers))
+  )
+}
+
+/** Whether the newest day is worth the full look: most days are not. */
+function looksLow(newest: Residual | undefined, limits: PatternLimits): boolean {
+  if (!newest) return true
+  return (
+    newest.total < -0.4 * limits.dropMin ||
+    DARK_BANDS.some(b => (newest.bands[b] as number) < -0.2 * limits.nightMin)
   )
 }
 
@@ -273,7 +284,8 @@ export function judgePattern(
   state: PatternState,
   limits: MeterLimits,
   peers: Peers | undefined,
-  traits: PatternTraits
+  traits: PatternTraits,
+  newest: Residual | undefined
 ): void {
   if (!state.unjudged) return
   state.unjudged = false
@@ -288,7 +300,8 @@ export function judgePattern(
     },
     peers,
     traits,
-    state.since ?? undefined
+    state.since ?? undefined,
+    newest
   )
   state.verdict = verdict ?? null
   const last = state.days.at(-1)?.day ?? 0

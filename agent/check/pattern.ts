@@ -50,14 +50,14 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   // a day of the week seen once only has the meter's peak to go by
   const score = usual.count < TAUGHT_VISITS ? 0 : scoreOf(load, usual, floor)
   const limit = spikeLimit(c)
-  const numbers = {
+  const numbers = () => ({
     loadKva: round(load),
     usualKva: round(usual.top),
     spreadKva: round(usual.spread),
     score: round(score),
     limit: round(limit),
     peakKva: round(c.history.peak)
-  }
+  })
   return judge('spike', Math.max(score / limit, load / peakLimit(c)), numbers, { flag: 'pattern' })
 }
 

@@ -1,17 +1,17 @@
 /** Phases against each other: reversed current transformers, crossed phases, and a single-phase meter that is bypassed. */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
-import { amps, factor, ID, kilo, phases, volts } from './item-values.ts'
+import { amps, ID } from './item-values.ts'
 
 const COS_120 = (2 * Math.PI) / 3
 
 /** Power over U x I of each phase, signed; undefined unless all three carry enough current. */
 function cosines(c: MeterContext, floorAmps: number): number[] | undefined {
   if (c.wiring !== 'three' || !c.live) return undefined
-  const u = phases(c.values, ID.voltage, volts)
-  const i = phases(c.values, ID.current, amps)
-  const p = phases(c.values, ID.phasePower, kilo)
-  const pf = phases(c.values, ID.phasePowerFactor, factor)
+  const u = c.volts
+  const i = c.amps
+  const p = c.phaseKw
+  const pf = c.phasePf
   const out: number[] = []
   for (let n = 0; n < 3; n++) {
     const current = Math.abs(i[n] ?? 0)

@@ -1,7 +1,7 @@
 /** CT/PT tests that need days: 7 energy against power, 8 plausible load, 10 phases and change (peers-features.md C). */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
-import { amps, ID, phases, totalPower } from './item-values.ts'
+import { totalPower } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { median } from './statistics.ts'
@@ -123,7 +123,7 @@ function testLoad(c: MeterContext): Finding {
 }
 
 function notePhases(c: MeterContext): void {
-  const i = phases(c.values, ID.current, amps)
+  const i = c.amps
   if (c.wiring !== 'three' || i.some(x => x === null)) return
   const all = i.map(x => Math.abs(x as number))
   if (Math.max(...all) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...all) <= 0) return

@@ -1,7 +1,7 @@
 /** CT/PT tests 1 to 6 of peers-features.md C: archive against register, fingerprint, legal values, side, voltage, identity. */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
-import { amps, factor, ID, kilo, phases, ratioRegister, totalPower, volts } from './item-values.ts'
+import { ID, ratioRegister, totalPower } from './item-values.ts'
 import { isLegalCt, isLegalPt, nominalVoltages, snapFactor } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
@@ -57,8 +57,8 @@ export function testLegal(c: MeterContext): Finding {
 
 /** Test 4: values above what the secondary side can carry are primary already. */
 export function testSide(c: MeterContext): Finding {
-  const i = Math.max(0, ...phases(c.values, ID.current, amps).map(x => Math.abs(x ?? 0)))
-  const u = Math.max(0, ...phases(c.values, ID.voltage, volts).map(x => x ?? 0))
+  const i = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  const u = Math.max(0, ...c.volts.map(x => x ?? 0))
   if (c.ct <= 1 && c.pt <= 1) return noEvidence('ratio-side', 'no transformers')
   const state = c.history.ratio
   const settled = state.amps.length >= 8 || (state.amps.length === 0 && state.voltage.length >= 8)
@@ -89,12 +89,12 @@ export function testSide(c: MeterContext): Finding {
 export function sideVoltage(
   c: MeterContext
 ): { volts: number; kind: 'phase' | 'line' | 'either' } | undefined {
-  const own = phases(c.values, ID.voltage, volts).filter(u => u !== null && u > 10) as number[]
+  const own = c.volts.filter(u => u !== null && u > 10) as number[]
   if (own.length > 0) {
     const kind = c.wiring === 'two' ? 'line' : c.wiring === 'single' && c.pt > 1 ? 'either' : 'phase'
     return { volts: kind === 'line' ? (own[0] as number) : median(own), kind }
   }
-  const line = phases(c.values, ID.lineVoltage, volts).filter(u => u !== null && u > 10) as number[]
+  const line = c.lineVolts.filter(u => u !== null && u > 10) as number[]
   return line.length > 0 ? { volts: median(line), kind: 'line' } : undefined
 }
 
@@ -149,9 +149,9 @@ export function testVoltage(c: MeterContext): Finding {
 export function identitySample(c: MeterContext): number | undefined {
   const p = totalPower(c.values)
   if (p === undefined || !c.live) return undefined
-  const i = phases(c.values, ID.current, amps)
-  const u = phases(c.values, ID.voltage, volts)
-  const pf = phases(c.values, ID.phasePowerFactor, factor)
+  const i = c.amps
+  const u = c.volts
+  const pf = c.phasePf
   const total = c.powerFactor
   const full = c.ct > 1 ? c.ctSecondary : 5
   const most = Math.max(0, ...i.map(x => Math.abs(x ?? 0)))
@@ -169,7 +169,7 @@ export function identitySample(c: MeterContext): number | undefined {
       sum += ((u[n] as number) * x * Math.abs(cos)) / 1000
     }
   }
-  const signs = phases(c.values, ID.phasePower, kilo)
+  const signs = c.phaseKw
   // phases that flow against each other break the identity without any ratio being wrong
   if (signs.some(x => (x ?? 0) < 0) && signs.some(x => (x ?? 0) > 0)) return undefined
   if (sum <= 0 || p === 0) return undefined
@@ -236,12 +236,12 @@ export function noteRatioValues(c: MeterContext): void {
   const pt = ratioRegister(c.values, ID.ptRegister)
   if (ct !== undefined) state.ctRegister = ct
   if (pt !== undefined) state.ptRegister = pt
-  const most = Math.max(0, ...phases(c.values, ID.current, amps).map(x => Math.abs(x ?? 0)))
-  if (most > 0) push(state.amps, round(most, 3))
+  const most = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  if (most > 0) push(state.amps, Math.round(most * 1e3) / 1e3)
   const side = sideVoltage(c)
-  if (side) push(state.voltage, round(side.volts, 5))
+  if (side) push(state.voltage, Math.round(side.volts * 100) / 100)
   const identity = identitySample(c)
-  if (identity !== undefined) push(state.identity, round(identity, 4))
+  if (identity !== undefined) push(state.identity, Math.round(identity * 1e4) / 1e4)
   // full rings move slowly: once an hour is enough
   if (state.amps.length >= 24 && state.voltage.length >= 24 && c.reading.slot % 4 !== 0) return
   const middle = state.identity.length > 0 ? median(state.identity) : 0

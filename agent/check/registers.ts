@@ -3,15 +3,16 @@ import type { MeterContext } from './context.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import { ID, kilo } from './item-values.ts'
 
+const CLEAN = [holds('register'), holds('physical')]
+
 /** V3 and V9: what happened to the registers. A rollover or a reset is told, not alarmed; the rest is. */
 export function checkRegisters(c: MeterContext): Finding[] {
   const { step } = c
   if (step.kind === 'none' || step.kind === 'first')
     return [noEvidence('register', step.kind === 'none' ? 'no register' : 'no base')]
-  const numbers = { movedKwh: round(step.moved / 1000, 9), slots: step.slots, event: step.event ?? 'none' }
+  if (step.event === undefined) return CLEAN
+  const numbers = { movedKwh: round(step.moved / 1000, 9), slots: step.slots, event: step.event }
   switch (step.event) {
-    case undefined:
-      return [holds('register'), holds('physical')]
     case 'leap':
       return [violated('physical', numbers, { flag: 'range', cause: 'leap' })]
     case 'negative':
@@ -42,7 +43,12 @@ export function checkTariffSum(c: MeterContext): Finding {
   const moving = Math.abs(c.step.import ?? 0) / Math.max(1, c.step.slots) / 8
   const counts = Math.abs(total - sum) / c.history.resolution
   const limit = c.limits.get('tariff-sum', 'counts') + moving / c.history.resolution
-  const numbers = { totalKwh: total / 1000, sumKwh: sum / 1000, counts: round(counts), registers: count }
+  const numbers = () => ({
+    totalKwh: total / 1000,
+    sumKwh: sum / 1000,
+    counts: round(counts),
+    registers: count
+  })
   return judge('tariff-sum', counts / limit, numbers, { flag: 'tariffSum' })
 }
 
@@ -61,5 +67,7 @@ export function checkDemand(c: MeterContext): Finding {
   const tolerance = c.limits.get('demand', 'tolerance')
   // cut-off of the register: two counts at worst
   const level = (mean - 2 * count) / (most * (1 + tolerance))
-  return judge('demand', level, { slotKw: round(mean), maxDemandKw: round(most) }, { flag: 'consistency' })
+  return judge('demand', level, () => ({ slotKw: round(mean), maxDemandKw: round(most) }), {
+    flag: 'consistency'
+  })
 }

@@ -1,5 +1,5 @@
 /** Read-success rate of a day: on the first pass, and after back-fill. Two figures (utility practice: 99.5 %). */
-import { type Finding, holds, judge, round } from './finding.ts'
+import { type Finding, holds, round } from './finding.ts'
 
 export interface DayCount {
   expected: number
@@ -17,12 +17,17 @@ export function checkSuccess(
   const first = count.first / count.expected
   const filled = Math.min(1, (count.first + count.filled) / count.expected)
   const level = (1 - first) / Math.max(1e-9, 1 - min)
-  return judge('read-success', level, {
-    firstPass: round(first, 6),
-    afterBackfill: round(filled, 6),
-    expected: count.expected,
-    missed: count.expected - count.first,
-    min,
-    ...more
-  })
+  return {
+    rule: 'read-success',
+    verdict: level > 1 ? 'violated' : 'holds',
+    level,
+    numbers: {
+      firstPass: round(first, 6),
+      afterBackfill: round(filled, 6),
+      expected: count.expected,
+      missed: count.expected - count.first,
+      min,
+      ...more
+    }
+  }
 }

@@ -19,7 +19,7 @@ export function checkSum(c: MeterContext, options: CheckOptions): Finding {
   return judge(
     'sum-check',
     off === 0 ? 0 : 2,
-    { day: day.number, differenceKwh: off / 1000, sumKwh: day.sum / 1000 },
+    () => ({ day: day.number, differenceKwh: off / 1000, sumKwh: day.sum / 1000 }),
     {
       flag: 'sumCheck'
     }
