@@ -91,11 +91,11 @@ export class AnchorLoop {
     return { account: this.#account, contract, height: this.#inFlight.height, trouble: this.#trouble }
   }
 
-  /** Works until the signal aborts. Rejects only on a defect or a fault of the store. */
+  /** Works until the signal aborts. Rejects only on a damaged store or a defect. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, pace, random } = this.#context
     while (!signal.aborted) {
-      const step = await this.step()
+      const step = await this.#stepOrFail()
       if (step.kind === 'moved') continue
       const troubled = step.kind === 'trouble' ? backoffMs(pace, this.#failures, random) : pace.idleMs
       const waitMs = step.kind === 'waiting' ? step.waitMs : troubled
@@ -104,6 +104,19 @@ export class AnchorLoop {
       } catch (error) {
         if (!signal.aborted) throw error
       }
+    }
+  }
+
+  /** A disk that is full or busy is no end: what was sent is found again on chain. */
+  async #stepOrFail(): Promise<AnchorStep | { readonly kind: 'trouble' }> {
+    try {
+      return await this.step()
+    } catch (error) {
+      if (!isWattproofError(error) || error.code === 'STORE_CORRUPT') throw error
+      this.#failures += 1
+      this.#proved = false
+      this.#context.log.error('anchor-failed', { error })
+      return { kind: 'trouble' }
     }
   }
 
