@@ -8,6 +8,7 @@ export const ERROR_TEXTS_ZH: Readonly<Record<string, string>> = {
   USAGE_NOT_FOUND: '指定的对象不存在',
   USAGE_NEEDS_DAEMON: '需要网关服务正在运行',
 
+  RUN_FAILED: '网关服务无法继续运行',
   READ_SILENT: '电表无应答',
   READ_GARBAGE: '电表应答无法使用',
 

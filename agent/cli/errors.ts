@@ -10,6 +10,11 @@ export type ReadCode = 'READ_SILENT' | 'READ_GARBAGE'
 /** A meter gave nothing that could be used; exit code 3. What it did wrong stands in the answer. */
 export class ReadError extends WattproofError<ReadCode> {}
 
+export type RunCode = 'RUN_FAILED'
+
+/** The daemon ran and could not go on; exit code 3, so that it is started again. */
+export class RunError extends WattproofError<RunCode> {}
+
 /** Exit codes of the CLI contract. */
 export const EXIT = {
   done: 0,

@@ -23,8 +23,12 @@ const SEE_HELP: Text = [
   'wattproof COMMAND --help 列出参数与选项'
 ]
 
-/** Codes of errors that mean "cannot reach what it needs" (exit code 3), by prefix of the class's codes. */
-const UNREACHABLE = /^(READ_|BUS_(?!CONFIG)|UPLINK_(?!URL|FILE)|CHAIN_|STORE_MISSING|STORE_LOCKED|CONTROL_)/
+/**
+ * Codes of errors that calling again cannot mend, the call or the configuration being wrong (exit code 2). All others mean
+ * "cannot reach what it needs" (3): the service manager starts the daemon again, since a disk may be free by then.
+ */
+const WRONG_CALL =
+  /^(USAGE_|CONFIG_|PROFILE_|SIMULATOR_(?!PTY)|HOST_(SECRET|IO)|CODEC_|CRYPTO_|BUS_CONFIG|UPLINK_(URL|FILE)|STORE_(SCHEMA|NOT_FOUND))/
 
 /** What the program needs of its surroundings. */
 export interface ProgramHost {
@@ -178,7 +182,7 @@ function reportError(error: unknown, json: boolean, lang: Lang): ExitCode {
   if (isWattproofError(error)) {
     const next = error.next ?? (error instanceof UsageError ? say(SEE_HELP, lang) : undefined)
     complain(json, lang, error.message, error.code, error.at, next)
-    return UNREACHABLE.test(error.code) ? EXIT.unreachable : EXIT.usage
+    return WRONG_CALL.test(error.code) ? EXIT.usage : EXIT.unreachable
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
   complain(
