@@ -16,6 +16,7 @@ import { type Figure, figure, median, short } from './core-figures.ts'
 import { FIRST_SLOT, METERS, randomOctets, SLOTS_A_DAY, sealInput } from './core-parts.ts'
 
 const MAIN = fileURLToPath(new URL('../../agent/main.js', import.meta.url))
+const UNIT = new URL('../../../systemd/wattproof.service', import.meta.url)
 const BUSES = 4
 /** Real slots, made short so that sweeps, gap records and seals fall into the time watched. */
 const SLOT_SECONDS = 20
@@ -108,6 +109,17 @@ export async function measureStart(folder: string, rounds: number): Promise<Figu
   ]
 }
 
+/** Node's flags and the environment as the shipped unit sets them. */
+function unitSettings(): { readonly flags: string[]; readonly env: Record<string, string> } {
+  const unit = readFileSync(UNIT, 'utf8')
+  const command = /^ExecStart=(.+)$/m.exec(unit)?.[1] ?? ''
+  const settings = [...unit.matchAll(/^Environment=(\w+)=(\S+)$/gm)]
+  return {
+    flags: command.split(' ').filter(word => word.startsWith('--max-')),
+    env: Object.fromEntries(settings.map(([, name, value]) => [name as string, value as string]))
+  }
+}
+
 interface Agent {
   readonly child: ChildProcess
   readonly startedMs: number
@@ -118,9 +130,12 @@ interface Agent {
   stop(): Promise<void>
 }
 
-function startAgent(args: readonly string[]): Agent {
+function startAgent(args: readonly string[], unit = unitSettings()): Agent {
   const startedMs = performance.now()
-  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = spawn(process.execPath, [...unit.flags, MAIN, ...args], {
+    env: { ...process.env, ...unit.env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc']
+  })
   const lines: string[] = []
   createInterface({ input: child.stderr as NodeJS.ReadableStream }).on('line', text => {
     lines.push(text)
@@ -131,7 +146,7 @@ function startAgent(args: readonly string[]): Agent {
     const late = setTimeout(() => reject(new Error(`${args[0]} is not ready: ${lines.join('\n')}`)), READY_MS)
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', text => {
       clearTimeout(late)
-      if (text.startsWith('{')) resolve(JSON.parse(text))
+      if (/^\{.+\}$/.test(text)) resolve(JSON.parse(text))
     })
     void ended.then(code => {
       clearTimeout(late)
