@@ -17,7 +17,8 @@ export const SLOT_SECONDS = 900
 export const GATEWAY = 'BENCH-0001'
 
 /** Fixed keys: they are nobody's. */
-export const gatewaySigner = () => createSigner(sm3(utf8('bench gateway')))
+export const gatewayKey = sm3(utf8('bench gateway'))
+export const gatewaySigner = () => createSigner(gatewayKey)
 export const ledgerSigner = () => createSigner(sm3(utf8('bench ledger')))
 export const recipientKeys = [sm3(utf8('bench ledger box')), sm3(utf8('bench regulator box'))] as const
 export const recipients = () =>

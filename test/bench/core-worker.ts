@@ -3,10 +3,14 @@ import { removeNativeCryptography } from './core-portable.ts'
 
 type Round = (argument: unknown) => unknown
 const ROLES: Readonly<Record<string, (options: never) => Promise<Round>>> = {
-  seal: async () => (await import('./core-seal.ts')).openSealer('node:crypto'),
+  seal: async () => (await import('./core-seal.ts')).openSealer('node:crypto', 'pieces'),
   'seal-portable': async () => {
     removeNativeCryptography()
-    return (await import('./core-seal.ts')).openSealer('sm-crypto')
+    return (await import('./core-seal.ts')).openSealer('sm-crypto', 'pieces')
+  },
+  'seal-sm-crypto': async () => {
+    removeNativeCryptography()
+    return (await import('./core-seal.ts')).openSealer('sm-crypto', 'peer')
   },
   loop: async options => (await import('./core-loop.ts')).openSealLoop(options),
   store: async options => (await import('./core-store-side.ts')).openBlocks(options),
