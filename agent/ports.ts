@@ -354,6 +354,18 @@ export interface AlarmStore {
   acknowledgeAlarmDelivery(id: number, state: AlarmState, receipt: Uint8Array): void
 }
 
+/** What a store holds, in counts: cheap whatever has piled up. */
+export interface StoreSummary {
+  readonly undelivered: number
+  readonly refused: number
+  /** unix seconds: when the oldest batch without an accepting receipt was sealed */
+  readonly oldestUndeliveredAt: number | null
+  /** attempts by state; states without any are left out */
+  readonly anchors: Readonly<Partial<Record<AnchorState, number>>>
+  readonly alarmsRaised: number
+  readonly alarmsSerious: number
+}
+
 /** Everything the daemon keeps, over one file. */
 export interface AgentStore extends ReadingStore, BatchStore, AnchorStore, AlarmStore, LearnedStore {
   /** Facts that must survive: 'epoch', 'firstSlot', ... */
@@ -366,6 +378,7 @@ export interface AgentStore extends ReadingStore, BatchStore, AnchorStore, Alarm
     /** false where no chain is configured: delivery alone decides; true when left out */
     readonly requireAnchored?: boolean
   }): Readonly<Record<string, number>>
+  summary(): StoreSummary
   sizeBytes(): number
   close(): void
 }

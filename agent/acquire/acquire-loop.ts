@@ -17,7 +17,7 @@ export interface AcquireDeps {
   readonly buses: readonly MeterBus[]
   readonly meters: readonly MeterPoint[]
   readonly slotSeconds: number
-  readonly store: Pick<AgentStore, 'appendReadings' | 'highestVersion' | 'setMeta' | 'get' | 'set' | 'delete'>
+  readonly store: Pick<AgentStore, 'appendReadings' | 'highestVersion' | 'get' | 'set' | 'delete'>
   readonly check: ReadingChecker
   readonly clock: Clock
   readonly log: Log
@@ -34,8 +34,11 @@ export interface SweepFigures {
 /** Share of the slot after which no further meter is begun: the rest is for sealing and for back-fill. */
 const SWEEP_WINDOW = 0.9
 
-/** Meta key under which the last wholly swept slot stands; sealing waits for it. */
-export const SWEPT_META = 'sweptSlot'
+/**
+ * Under which the last wholly swept slot stands; sealing waits for it. Learned, not a fact: after a power cut the slot has ended
+ * anyway and is sealed with what there is, so it is worth no write of its own.
+ */
+export const SWEPT_KEY = 'sweptSlot'
 
 /**
  * Reads every meter once a slot. One task per bus; a slot whose sweep is still running when the next one is due ends early
@@ -83,7 +86,7 @@ export class AcquireLoop {
         buses.map(bus => this.#sweepOne(bus, slot, signal, startedMs + leftMs))
       )
       if (signal.aborted) return
-      store.setMeta(SWEPT_META, String(slot))
+      store.set(SWEPT_KEY, String(slot))
       const figures = {
         meters: counts.reduce((sum, count) => sum + count.meters, 0),
         answered: counts.reduce((sum, count) => sum + count.answered, 0),

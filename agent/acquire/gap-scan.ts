@@ -1,11 +1,11 @@
 import { type GapReason, gapReasonOf, isGap, type Reading } from '../../proto/reading.ts'
 import { slotOf } from '../../proto/slot.ts'
 import type { AgentStore, Clock } from '../ports.ts'
-import { SWEPT_META } from './acquire-loop.ts'
+import { SWEPT_KEY } from './acquire-loop.ts'
 import type { GapIndex } from './gap-index.ts'
 
 export interface GapScanDeps {
-  readonly store: Pick<AgentStore, 'queryReadings' | 'lastSealedSlot' | 'getMeta'>
+  readonly store: Pick<AgentStore, 'queryReadings' | 'lastSealedSlot' | 'get'>
   readonly index: GapIndex
   /** metering points gaps are wanted of */
   readonly meters: ReadonlySet<string>
@@ -56,7 +56,7 @@ export class GapScan {
   /** The last slot whose account is closed: sealed, or swept where nothing is sealed; -1 when there is none. */
   settled(): number {
     const { store } = this.#deps
-    return store.lastSealedSlot() ?? Number(store.getMeta(SWEPT_META) ?? -1)
+    return store.lastSealedSlot() ?? Number(store.get(SWEPT_KEY) ?? -1)
   }
 
   /** Looks at one slot. @returns false when there is none left to look at */

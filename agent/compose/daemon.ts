@@ -17,7 +17,8 @@ import type { Backfill } from '../acquire/backfill.ts'
 import { ratioStampOf } from '../acquire/to-reading.ts'
 import { AnchorLoop } from '../anchor/anchor-loop.ts'
 import type { CheckStage } from '../check/check-stage.ts'
-import { buildStatus } from '../control/status.ts'
+import { Freshness } from '../control/freshness.ts'
+import { gatewayFigures } from '../control/status.ts'
 import { DeliverLoop } from '../deliver/deliver-loop.ts'
 import type { Clock, Log, Uplink } from '../ports.ts'
 import { SealLoop } from '../seal/seal-loop.ts'
@@ -69,7 +70,8 @@ export async function runDaemon(
   // every loop and every wait listens to it: their number is no leak
   setMaxListeners(0, stop)
   const identity = loadIdentity(config)
-  const store = openStore(config)
+  const freshness = new Freshness(config)
+  const store = freshness.watch(openStore(config))
   const closers: (() => Promise<unknown> | unknown)[] = [() => store.close()]
   const notifier = await createNotifier(notifyEnvironment(process.env))
   try {
@@ -95,7 +97,11 @@ export async function runDaemon(
       closers.unshift(() => server.close())
     }
     if (config.metricsListen !== undefined) {
-      const figures = () => statusSamples(buildStatus(config, store, clock.nowMs(), verbs.live()))
+      freshness.load(store, clock.nowMs())
+      const figures = () => {
+        const nowMs = clock.nowMs()
+        return statusSamples(gatewayFigures(config, store, nowMs, verbs.live()), freshness.ages(nowMs))
+      }
       const endpoint = await serveMetrics(config.metricsListen, figures)
       closers.unshift(() => endpoint.close())
     }

@@ -1,8 +1,9 @@
 import type { Sample } from '../../drivers/metrics/endpoint.ts'
-import type { GatewayStatus } from '../control/status.ts'
+import type { MeterAge } from '../control/freshness.ts'
+import type { GatewayFigures } from '../control/status.ts'
 
 /** The figures of a scrape. Meters are named by metering point, never by customer. */
-export function statusSamples(status: GatewayStatus): Sample[] {
+export function statusSamples(status: GatewayFigures, meters: readonly MeterAge[]): Sample[] {
   const one = (name: string, help: string, value: number): Sample => ({ name, help, value })
   return [
     one('queue_undelivered', 'batches without an accepting receipt', status.queue.undelivered),
@@ -33,13 +34,15 @@ export function statusSamples(status: GatewayStatus): Sample[] {
         labels: { bus: bus.name, counter }
       }))
     ]),
-    ...status.meters
-      .filter(meter => meter.ageSeconds !== null)
-      .map(meter => ({
-        name: 'meter_age_seconds',
-        help: 'age of the last good reading',
-        value: meter.ageSeconds ?? 0,
-        labels: { meter: meter.meter, bus: meter.bus }
-      }))
+    ...meters.flatMap(({ meter, bus, ageSeconds }) =>
+      ageSeconds === null
+        ? []
+        : {
+            name: 'meter_age_seconds',
+            help: 'age of the last good reading',
+            value: ageSeconds,
+            labels: { meter, bus }
+          }
+    )
   ]
 }

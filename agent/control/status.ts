@@ -54,44 +54,50 @@ export interface GatewayStatus {
   readonly storeBytes: number
 }
 
-/** Slots looked back over for the age of the last good reading: one day of 15-minute slots. */
-const SPAN_SLOTS = 96
-const LIST_LIMIT = 10_000
+/** A status without its meters: what costs the same whatever has piled up in the store. */
+export type GatewayFigures = Omit<GatewayStatus, 'meters'>
 
-/** The state of a gateway from its store, with what the daemon adds where one runs. */
+/** Slots looked back over for the age of the last good reading: one day of 15-minute slots. */
+export const SPAN_SLOTS = 96
+
+/** The state of a gateway from its store, with what the daemon adds where one runs. Decodes a day of readings. */
 export function buildStatus(
   subject: StatusSubject,
   store: AgentStore,
   nowMs: number,
   live: LiveStatus | null
 ): GatewayStatus {
-  const slot = slotOf(nowMs, subject.slotSeconds)
-  const readings = store.queryReadings({ fromSlot: slot - SPAN_SLOTS })
-  const undelivered = store.undelivered(LIST_LIMIT)
-  const refused = store.queryBatches({ state: 'refused', limit: LIST_LIMIT })
-  const raised = store.alarms({ state: 'raised', limit: LIST_LIMIT })
+  const figures = gatewayFigures(subject, store, nowMs, live)
+  const readings = store.queryReadings({ fromSlot: figures.slot - SPAN_SLOTS })
+  return { ...figures, meters: meterStates(subject, readings, store, nowMs) }
+}
+
+/** The state of a gateway but for its meters. */
+export function gatewayFigures(
+  subject: StatusSubject,
+  store: Pick<AgentStore, 'summary' | 'head' | 'sizeBytes'>,
+  nowMs: number,
+  live: LiveStatus | null
+): GatewayFigures {
+  const { undelivered, refused, oldestUndeliveredAt, anchors, alarmsRaised, alarmsSerious } = store.summary()
   const head = store.head()
-  const anchors: Record<string, number> = {}
-  for (const attempt of store.attempts({ limit: LIST_LIMIT }))
-    anchors[attempt.state] = (anchors[attempt.state] ?? 0) + 1
-  const oldest = undelivered[0]
   return {
     gateway: subject.gateway,
     now: new Date(nowMs).toISOString(),
-    slot,
+    slot: slotOf(nowMs, subject.slotSeconds),
     slotSeconds: subject.slotSeconds,
     daemon: live ? 'running' : 'stopped',
     live,
     buses: live?.buses ?? subject.buses.map(({ name, port }) => ({ name, port })),
-    meters: meterStates(subject, readings, store, nowMs),
     queue: {
-      undelivered: undelivered.length,
-      refused: refused.length,
-      oldestUndelivered: oldest ? new Date(oldest.createdAt * 1000).toISOString() : null
+      undelivered,
+      refused,
+      oldestUndelivered:
+        oldestUndeliveredAt === null ? null : new Date(oldestUndeliveredAt * 1000).toISOString()
     },
     anchors,
     head: head ? { epoch: hex(head.epoch), seq: head.seq, slotTo: head.slotTo } : null,
-    alarms: { raised: raised.length, serious: raised.filter(alarm => alarm.class === 'serious').length },
+    alarms: { raised: alarmsRaised, serious: alarmsSerious },
     clock: { trusted: live?.clockTrusted ?? null },
     storeBytes: store.sizeBytes()
   }

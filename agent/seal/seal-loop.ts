@@ -21,6 +21,7 @@ export interface SealOptions {
     | 'lastSealedSlot'
     | 'commitBatch'
     | 'queryBatches'
+    | 'get'
     | 'getMeta'
     | 'setMeta'
   >
@@ -48,8 +49,8 @@ export type SealPoint = 'completed' | 'sealed' | 'committed'
 
 /** Fact: the first slot this gateway answers for. */
 export const FIRST_SLOT_META = 'firstSlot'
-/** Fact kept by acquisition: the last slot whose sweep is over. */
-const SWEPT_META = 'sweptSlot'
+/** Learned by acquisition: the last slot whose sweep is over. */
+const SWEPT_KEY = 'sweptSlot'
 
 /** Leaves of one supplementary batch; a payload's bound is far above. */
 const SUPPLEMENTARY_LEAVES = 2_000
@@ -146,7 +147,7 @@ export class SealLoop {
     const { store, roster, slotSeconds, deadlineMs = slotSeconds * 1_000 } = this.#options
     const endMs = slotEndMs(slot, slotSeconds)
     if (endMs <= this.#startedAtMs || nowMs >= endMs + deadlineMs) return true
-    if (Number(store.getMeta(SWEPT_META) ?? -1) >= slot) return true
+    if (Number(store.get(SWEPT_KEY) ?? -1) >= slot) return true
     return missingMeters(roster(), store.unsealed(slot, slot)).length === 0
   }
 

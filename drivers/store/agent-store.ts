@@ -10,6 +10,7 @@ import { createMembership } from './membership.ts'
 import { createNames } from './names.ts'
 import { createReadingBlocks } from './reading-blocks.ts'
 import { createRetention } from './retention.ts'
+import { createSummary } from './summary.ts'
 
 /** The daemon's store with what only its owner may ask. */
 export interface OpenedAgentStore extends AgentStore {
@@ -40,6 +41,7 @@ export function openAgentStore(path: string, options: OpenOptions): OpenedAgentS
     ...createAnchors(file, batches),
     ...createAlarms(file),
     ...createRetention(file, blocks),
+    summary: createSummary(file),
     get: learned.get,
     set: learned.set,
     delete: learned.delete,

@@ -67,7 +67,7 @@ export function openBlocks({ folder, chain }: StoreOptions): (slots: unknown) =>
     timed(() => {
       for (let bus = 0; bus < 4; bus++)
         store.appendReadings(`bus${bus}`, readings.slice((bus * METERS) / 4, ((bus + 1) * METERS) / 4))
-      store.setMeta('sweptSlot', String(slot))
+      store.set('sweptSlot', String(slot))
     })
     const batch = sealBatch({ ...input, prev })
     const receipt = receiptFor(batch)

@@ -86,7 +86,7 @@ t.test('every slot is sealed once, whole and in order', async t => {
 
   clock.pass(SLOT_MS)
   state.store.appendReadings('bus', [readingOf('A', FIRST + 1), readingOf('X', FIRST + 1)])
-  state.store.setMeta('sweptSlot', String(FIRST + 1))
+  state.store.set('sweptSlot', String(FIRST + 1))
   t.equal(loop.step(), true, 'the sweep is over')
   clock.pass(SLOT_MS)
   state.store.appendReadings('bus', [readingOf('B', FIRST + 2)])

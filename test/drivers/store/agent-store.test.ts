@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import t from 'tap'
+import { Freshness } from '../../../agent/control/freshness.ts'
+import { buildStatus } from '../../../agent/control/status.ts'
 import type { AnchorAttempt, SealedBatch, StoredAlarm } from '../../../agent/ports.ts'
 import { openAgentStore } from '../../../drivers/store/agent-store.ts'
 import { decodeBlock, encodeBlock } from '../../../drivers/store/column-codec.ts'
@@ -280,6 +282,16 @@ t.test('delivery, anchors, alarms and retention', async t => {
     finalAt: null,
     detail: null
   })
+  t.same(store.summary(), {
+    undelivered: 3,
+    refused: 0,
+    oldestUndeliveredAt: store.batch(EPOCH, 3)?.createdAt,
+    anchors: {},
+    alarmsRaised: 0,
+    alarmsSerious: 0
+  })
+  store.refuse(EPOCH, 4, 'gap')
+  t.match(store.summary(), { undelivered: 3, refused: 1 }, 'a refused batch is not delivered')
   t.equal(store.lastNonce(31_337n, '0xAbC'), undefined)
   t.equal(store.inFlight(), undefined)
   t.equal(store.nextUnanchored()?.seq, 0)
@@ -307,6 +319,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
     ['0x0']
   )
   t.throws(() => store.saveAttempt(attempt(77, 1n)), { code: 'STORE_MEMBER' })
+  t.same(store.summary().anchors, { final: 1, blocked: 1 })
 
   const limits = { readingsBeforeSlot: 104, batchesBeforeSlot: 104 }
   t.same(store.prune(limits), { readingBlocks: 1, batches: 1 }, 'only what is delivered and anchored')
@@ -347,6 +360,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
   const cleared: StoredAlarm = { ...alarm, state: 'cleared', clearedAt: 2, signed: Uint8Array.of(2) }
   store.saveAlarm(alarm)
   store.saveAlarm({ ...alarm, acknowledgedAt: 1, signed: Uint8Array.of(77) })
+  t.match(store.summary(), { alarmsRaised: 1, alarmsSerious: 1 })
   store.saveAlarm(cleared)
   t.same(store.undeliveredAlarms(9), [{ ...alarm }, cleared], 'raise, then clear; bytes once signed stay')
   store.acknowledgeAlarmDelivery(id, 'raised', Uint8Array.of(5))
@@ -356,6 +370,40 @@ t.test('delivery, anchors, alarms and retention', async t => {
     { ...cleared, delivered: true }
   ])
   t.same(store.alarms({ state: 'raised' }), [])
+  t.match(store.summary(), { alarmsRaised: 0, alarmsSerious: 0, oldestUndeliveredAt: null })
+})
+
+t.test('ages of the meters are known as readings come, and after a start', async t => {
+  const store = openAgentStore(join(tempDir(t), 'store.sqlite'), { nowMs })
+  t.teardown(() => store.close())
+  const meters = ['A', 'B', 'C', 'D'].map(id => ({ id, bus: 'bus' }))
+  const subject = { slotSeconds: 900, meters }
+  const agesAt = (freshness: Freshness, slot: number) =>
+    freshness.ages((slot + 1) * 900_000).map(({ ageSeconds }) => ageSeconds)
+  const live = new Freshness(subject)
+  const watched = live.watch(store)
+  watched.appendReadings('bus', [
+    reading('A', 5_000),
+    reading('B', 5_000),
+    gapRecord('C', 5_000, 1, 'silent', null)
+  ])
+  t.same(agesAt(live, 5_000), [0, 0, null, null], 'a gap record is no good reading')
+  watched.appendReadings('bus', [reading('A', 5_001), gapRecord('B', 5_001, 1, 'silent', null)])
+  t.same(agesAt(live, 5_001), [0, 900, null, null])
+  watched.appendReadings('bus', [reading('C', 4_990), reading('B', 5_001, 2)])
+  t.same(agesAt(live, 5_001), [0, 0, 9_900, null], 'what is filled later counts by its slot')
+  watched.appendReadings('bus', [reading('C', 4_980)])
+  t.same(agesAt(live, 5_001), [0, 0, 9_900, null], 'older ones change nothing')
+
+  const restarted = new Freshness(subject)
+  restarted.load(store, 5_002 * 900_000)
+  t.same(agesAt(restarted, 5_001), agesAt(live, 5_001), 'the same from the store')
+  const status = buildStatus({ ...subject, gateway: 'G', buses: [] }, store, 5_002 * 900_000, null)
+  t.same(
+    new Map(status.meters.map(({ meter, ageSeconds }) => [meter, ageSeconds])),
+    new Map(restarted.ages(5_002 * 900_000).map(({ meter, ageSeconds }) => [meter, ageSeconds])),
+    'and the same as status says'
+  )
 })
 
 t.test('a bad disk is met with a clear error and a whole store', async t => {
