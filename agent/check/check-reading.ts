@@ -6,6 +6,7 @@ import { type CheckOptions, type MeterContext, meterContext } from './context.ts
 import {
   checkClock,
   checkEnergyAgainstCurrent,
+  checkImbalance,
   checkPhaseLoss,
   checkRange,
   checkReactive
@@ -15,7 +16,7 @@ import { holds, noEvidence, violated } from './finding.ts'
 import { checkFlatLine, noteFlatLine } from './flat-line.ts'
 import type { MeterHistory } from './history.ts'
 import { type ItemValues, totalPower } from './item-values.ts'
-import { checkOverload, checkPowerFactor, checkSwing, slotKva } from './load.ts'
+import { checkOverload, checkPowerFactor, checkRamp, checkSwing, slotKva } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
@@ -88,6 +89,7 @@ export function checkReading(
     checkDemand(c),
     checkSum(c, options),
     checkPhaseLoss(c),
+    checkImbalance(c),
     ...checkWiring(c),
     checkReactive(c),
     ...checkEnergyAgainstCurrent(c),
@@ -95,6 +97,7 @@ export function checkReading(
     checkFlatLine(c),
     checkOverload(c),
     options.parent ? noEvidence('swing', 'told by the meters under it') : checkSwing(c, band?.top, band?.low),
+    options.parent ? noEvidence('ramp', 'told by the meters under it') : checkRamp(c),
     checkPowerFactor(c),
     ...checkEvents(c),
     ...checkPattern(c, options)

@@ -48,6 +48,42 @@ export function checkPhaseLoss(c: MeterContext): Finding {
   })
 }
 
+/**
+ * V10: voltages that differ, or, behind current transformers and under high load, currents that do. Small three-phase customers
+ * load one phase as they please.
+ */
+export function checkImbalance(c: MeterContext): Finding {
+  const u = c.volts.filter(x => x !== null)
+  if (c.wiring !== 'three' || u.length < 3) return noEvidence('phase-imbalance', 'not three phases')
+  const [lowest, highest] = [Math.min(...u), Math.max(...u)]
+  if (highest < 20 || lowest < c.limits.get('phase-loss', 'ratio') * highest)
+    return noEvidence('phase-imbalance', 'a phase is lost')
+  const mean = (u[0] as number) / 3 + (u[1] as number) / 3 + (u[2] as number) / 3
+  const deviation = Math.max(highest - mean, mean - lowest) / mean
+  const current = currentImbalance(c)
+  const level = Math.max(
+    deviation / c.limits.get('phase-imbalance', 'voltage'),
+    current / c.limits.get('phase-imbalance', 'current')
+  )
+  const numbers = () => ({
+    voltagePercent: round(100 * deviation),
+    currentPercent: round(100 * current),
+    lowestVolts: round(lowest),
+    highestVolts: round(highest)
+  })
+  return judge('phase-imbalance', level, numbers, { flag: 'phase' })
+}
+
+/** (highest - lowest) / highest; 0 where it says nothing. */
+function currentImbalance(c: MeterContext): number {
+  const i = c.amps.map(x => (x === null ? Number.NaN : Math.abs(x)))
+  const reference = referenceKva(c)
+  if (c.ct <= 1 || c.kva === undefined || reference === undefined || i.some(Number.isNaN)) return 0
+  if (c.kva < c.limits.get('phase-imbalance', 'floor') * reference) return 0
+  const highest = Math.max(...i)
+  return highest > 0 ? (highest - Math.min(...i)) / highest : 0
+}
+
 /** V10: much current, hardly any active power. */
 export function checkReactive(c: MeterContext): Finding {
   const { powerFactor: pf, kva } = c

@@ -61,6 +61,23 @@ export function checkSwing(
   return judge('swing', level, numbers, { flag: 'swing' })
 }
 
+/** V8: change of load from slot to slot against the rated capacity. A swing compares with the load before, this with what is allowed. */
+export function checkRamp(c: MeterContext): Finding {
+  const load = slotKva(c)
+  const before = c.history.load
+  const rated = c.meter.ratedKva
+  if (load === undefined || before === null || rated === undefined || c.step.slots > 1)
+    return noEvidence('ramp', 'no load before or no rated capacity')
+  const change = Math.abs(load - before)
+  const numbers = () => ({
+    loadKva: round(load),
+    beforeKva: round(before),
+    kvaPerMinute: round(change / (60 * c.slotHours)),
+    ratedKva: rated
+  })
+  return judge('ramp', change / rated / c.limits.get('ramp', 'factor'), numbers, { flag: 'swing' })
+}
+
 /** Power factor over a demand period, with a floor under which nothing is said. */
 export function checkPowerFactor(c: MeterContext): Finding {
   const pf = demandPowerFactor(c)

@@ -34,9 +34,29 @@ export function usualBand(c: MeterContext, options: CheckOptions): { top: number
   return { top: Math.min(usual.top + reach, peakLimit(c)), low: Math.max(0, usual.low - reach) }
 }
 
-/** Rules `spike` and `pattern`. */
+/** Rules `spike`, `high-low` and `pattern`. */
 export function checkPattern(c: MeterContext, options: CheckOptions): Finding[] {
-  return [checkSpike(c, options), patternFinding(c)]
+  return [checkSpike(c, options), checkHighLow(c, options), patternFinding(c)]
+}
+
+/** V6: the slot against the usual band of its hour, both ways. Marks the reading; what lasts is for `pattern` to tell. */
+function checkHighLow(c: MeterContext, options: CheckOptions): Finding {
+  const load = patternLoad(c)
+  const { profile } = c.history.pattern
+  if (load === undefined || c.step.slots > 2) return noEvidence('high-low', 'no load')
+  const usual = expect(profile, binAt(c, options))
+  if (profile.seen < TAUGHT_SLOTS || usual.count < TAUGHT_VISITS)
+    return noEvidence('high-low', 'pattern not yet known')
+  const score = scoreOf(load, usual, spreadFloor(c))
+  const numbers = () => ({
+    loadKva: round(load),
+    lowKva: round(usual.low),
+    highKva: round(usual.top),
+    score: round(score)
+  })
+  return judge('high-low', Math.abs(score) / c.limits.get('high-low', 'scoreMin'), numbers, {
+    flag: 'pattern'
+  })
 }
 
 function checkSpike(c: MeterContext, options: CheckOptions): Finding {

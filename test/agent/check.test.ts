@@ -159,6 +159,63 @@ t.test('thresholds of load, swing and power factor', async t => {
   t.equal(verdictOf(idle.findings[2], 'power-factor')?.verdict, 'no-evidence', 'under the load floor')
 })
 
+t.test('ramp, imbalance and the usual band of the hour', async t => {
+  const meter = meterPoint({ ratedKva: 60 })
+  const running = (loads: readonly number[]): Reading[] => {
+    let energy = 1000
+    return loads.map((kw, n) => {
+      energy = Math.round((energy + kw / 4) * 100) / 100
+      return reading(meter, SLOT + n, threePhase(kw, energy, SLOT + n))
+    })
+  }
+  // 30 times the secondary load over 0.95: 28 kVA, then 93 kVA
+  const ramps = run(meter, running([0.9, 0.9, 0.9, 2.95, 2.95]))
+  const ramp = verdictOf(ramps.findings[3], 'ramp')
+  t.equal(ramp?.verdict, 'violated')
+  t.equal(verdictOf(ramps.findings[3], 'swing')?.verdict, 'holds', 'no swing of 300 %')
+  t.ok(Number(ramp?.numbers['kvaPerMinute']) > 4 && ramps.flags[3]?.includes('swing'))
+  t.equal(verdictOf(ramps.findings[4], 'ramp')?.verdict, 'holds')
+  t.equal(
+    verdictOf(run(meterPoint({ ratedKva: undefined }), steady(meter, 2, 1)).findings[1], 'ramp')?.verdict,
+    'no-evidence'
+  )
+
+  const imbalance = (values: Record<number, number>, change: Partial<MeterPoint> = {}) =>
+    verdictOf(
+      run(meterPoint({ ratedKva: 100, ...change }), [
+        reading(meter, SLOT, { ...threePhase(2.5, 1000, SLOT), ...values })
+      ]).findings[0],
+      'phase-imbalance'
+    )
+  t.equal(imbalance({})?.verdict, 'holds')
+  t.equal(imbalance({ 301: 190, 302: 245, 303: 250 })?.verdict, 'violated', 'a broken neutral')
+  t.equal(imbalance({ 301: 60 })?.verdict, 'no-evidence', 'that is a lost phase')
+  t.equal(imbalance({ 311: 1 })?.verdict, 'violated', 'one phase idle at high load')
+  t.equal(imbalance({ 311: 1 }, { ratedKva: 400 })?.verdict, 'holds', 'at low load it may be')
+  t.equal(
+    verdictOf(
+      run(meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 2 }), [
+        { ...reading(meter, SLOT, { ...threePhase(2.5, 1000, SLOT), 311: 1 }), ratio: null }
+      ]).findings[0],
+      'phase-imbalance'
+    )?.verdict,
+    'holds',
+    'a direct meter loads its phases as it likes'
+  )
+
+  // three weeks of a load that keeps its hours, then a slot far under it
+  const day = (n: number) => (n % 96 >= 32 && n % 96 < 72 ? 2 : 0.4) * (1 + 0.02 * Math.sin(n))
+  const loads = Array.from({ length: 96 * 21 + 60 }, (_, n) => day(n))
+  loads[96 * 21 + 40] = 0.1
+  const whole = run(meter, running(loads))
+  const bands = whole.findings.map(findings => verdictOf(findings, 'high-low')?.verdict)
+  t.equal(bands[96 * 21 + 40], 'violated', 'far under the usual')
+  t.ok(whole.flags[96 * 21 + 40]?.includes('pattern'))
+  t.ok(Number(verdictOf(whole.findings[96 * 21 + 40], 'high-low')?.numbers['score']) < 0)
+  t.equal(bands[10], 'no-evidence')
+  t.equal(bands.slice(96 * 15, 96 * 21).filter(verdict => verdict === 'violated').length, 0)
+})
+
 t.test('first CT/PT tests', async t => {
   const lv = meterPoint()
   const hv = meterPoint({
