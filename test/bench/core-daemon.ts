@@ -112,10 +112,10 @@ export async function measureStart(folder: string, rounds: number): Promise<Figu
 /** Node's flags and the environment as the shipped unit sets them. */
 function unitSettings(): { readonly flags: string[]; readonly env: Record<string, string> } {
   const unit = readFileSync(UNIT, 'utf8')
-  const command = /^ExecStart=(.+)$/m.exec(unit)?.[1] ?? ''
+  const [command = ''] = /^ExecStart=(.+?) \S+main\.js /m.exec(unit)?.slice(1) ?? []
   const settings = [...unit.matchAll(/^Environment=(\w+)=(\S+)$/gm)]
   return {
-    flags: command.split(' ').filter(word => word.startsWith('--max-')),
+    flags: command.split(' ').slice(1),
     env: Object.fromEntries(settings.map(([, name, value]) => [name as string, value as string]))
   }
 }
