@@ -19,6 +19,7 @@ export {
 } from './envelope/keys.ts'
 export { openBatch } from './envelope/open.ts'
 export { buildProof } from './envelope/prove.ts'
+export { openRegistration } from './envelope/registration.ts'
 export { sealBatch } from './envelope/seal.ts'
 export {
   alarmHash,
