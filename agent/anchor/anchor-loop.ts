@@ -33,6 +33,8 @@ export interface AnchorLoopOptions {
   readonly gateway: string
   /** secp256k1, 32 octets: the gateway's signer in the registry */
   readonly privateKey: Uint8Array
+  /** accounts before it: used as long as the registry names one of them */
+  readonly earlierKeys?: readonly Uint8Array[]
   /** undefined: the chain of the attempts in the store, else whatever chain answers first */
   readonly chainId?: bigint
   /** blocks that make an anchor final, its own counted; 1 on PBFT-family chains */
@@ -63,7 +65,9 @@ export class AnchorLoop {
   readonly #options: AnchorLoopOptions
   readonly #context: AnchorContext
   readonly #inFlight: InFlight
-  readonly #account: string
+  /** the registry's signer among our accounts; the newest until it was asked */
+  #account: string
+  #privateKey: Uint8Array
   #chainId: bigint | undefined
   #proved = false
   #trouble: AnchorTrouble | undefined
@@ -82,6 +86,7 @@ export class AnchorLoop {
       pace: { ...ANCHOR_PACE, ...options.pace }
     }
     this.#inFlight = new InFlight(this.#context)
+    this.#privateKey = options.privateKey
     this.#account = ethereumAddress(options.privateKey)
     this.#chainId = options.chainId
   }
@@ -160,7 +165,7 @@ export class AnchorLoop {
     })
     if (version === undefined) return trouble('noContract', `no MeterAnchor contract at ${contract}`)
     const entry = await reader.gateway(gateway)
-    if (entry.status !== 'active' || !equalBytes(entry.signer, parseAddress(this.#account))) {
+    if (entry.status !== 'active' || !this.#takeAccount(entry.signer)) {
       const detail = `gateway ${this.#options.gateway} (${toHex(gateway)}) is ${entry.status}`
       return trouble(
         'notAdmitted',
@@ -171,6 +176,17 @@ export class AnchorLoop {
     this.#proved = true
     log.info('anchor-chain', { chainId, contract, account: this.#account, version })
     return chainId
+  }
+
+  /** Goes on with the account the registry names, so that anchoring never waits for a rotation. @returns whether it is one of ours */
+  #takeAccount(signer: Uint8Array): boolean {
+    const { privateKey, earlierKeys = [] } = this.#options
+    const key = [privateKey, ...earlierKeys].find(own =>
+      equalBytes(signer, parseAddress(ethereumAddress(own)))
+    )
+    this.#privateKey = key ?? privateKey
+    this.#account = ethereumAddress(this.#privateKey)
+    return key !== undefined
   }
 
   /** Builds the next attempt, or finds that none is needed. */
@@ -238,10 +254,10 @@ export class AnchorLoop {
   /** Signs the transaction and has the store keep it before anyone sees it. */
   #build(batch: StoredBatch, opensEpoch: boolean, account: AccountState): AnchorStep {
     const { codec, contract, gateway, store, log } = this.#context
-    const { gasLimit = 400000n, gasPrice = 0n, privateKey } = this.#options
+    const { gasLimit = 400000n, gasPrice = 0n } = this.#options
     const { chainId, nonce, blocked } = account
     const plan = { batch, gateway, opensEpoch, contract, chainId, nonce, gasLimit, gasPrice }
-    const attempt = signAttempt(plan, codec, privateKey, this.#number(batch))
+    const attempt = signAttempt(plan, codec, this.#privateKey, this.#number(batch))
     const { txHash } = attempt
     // Refused for good before, and nothing has changed here: the mend was on the node's side.
     if (blocked?.txHash === txHash) store.updateAttempt(txHash, { state: 'built' })

@@ -430,6 +430,40 @@ t.test('the account is used by someone else', async t => {
   )
 })
 
+t.test('the account is rotated: the old one goes on until the registry names the new', async t => {
+  const fixture = await setUp(t)
+  const { gateway, utility, contract } = fixture
+  const newKey = key(`${gateway} rotated`)
+  const rotated = { privateKey: newKey, earlierKeys: [key(gateway)] }
+  const batches = seal(fixture.store(), EPOCHS[0], 2)
+  const loop = fixture.loop(rotated)
+  await drive(fixture, loop, idle)
+  t.equal(loop.status().account, fixture.account, 'the utility has not acted yet')
+  batches.push(...seal(fixture.store(), EPOCHS[0], 2))
+  await drive(fixture, loop, moved('built'))
+  await admitGateway(utility, contract, gateway, ethereumAddress(newKey))
+  await drive(fixture, loop, isTrouble('reverted'))
+  fixture.reopen()
+  const restarted = fixture.loop(rotated)
+  await drive(fixture, restarted, idle)
+  t.equal(restarted.status().account, ethereumAddress(newKey))
+  const byAccount = await fixture.events()
+  t.same(
+    byAccount
+      .filter(({ name }) => name === 'Anchored')
+      .map(({ fields }) => toHex(fields['by'] as Uint8Array)),
+    [fixture.account, fixture.account, ethereumAddress(newKey), ethereumAddress(newKey)].map(account =>
+      account.slice(2).toLowerCase()
+    )
+  )
+  const entry = await fixture.reader.gateway(gatewayKey(gateway))
+  t.match(entry, { next: 4, head: batches[3]?.anchorHash }, 'every anchor once, in order')
+  t.same(
+    fixture.troubles.filter(kind => kind === 'notAdmitted'),
+    []
+  )
+})
+
 t.test('recorded by an aggregator: taken as it is, nothing sent', async t => {
   const fixture = await setUp(t)
   const batches = seal(fixture.store(), EPOCHS[0], 2)
