@@ -229,6 +229,8 @@ export interface ChainHead {
   readonly seq: number
   readonly anchorHash: Uint8Array
   readonly slotTo: number
+  /** `signed` of the wire contract: names the key of the epoch */
+  readonly anchor: Uint8Array
 }
 
 /** 'sealed' until the ledger's signed receipt; 'refused' is kept and alarmed, never dropped. */
@@ -455,11 +457,22 @@ export interface ChainNode {
 
 // ---------------------------------------------------------------- ledger
 
-export interface LedgerGateway {
-  readonly gateway: string
+export interface LedgerKey {
   /** 65 octets, 04 || x || y */
   readonly signKey: Uint8Array
   readonly kid: Uint8Array
+}
+
+/** A key of an enrolled gateway; one that was replaced still vouches for what it signed before. */
+export interface EnrolledKey extends LedgerKey {
+  /** unix seconds: `created` of the first anchor accepted under it; null before that */
+  readonly since: number | null
+}
+
+export interface LedgerGateway {
+  readonly gateway: string
+  /** oldest first, at least one */
+  readonly keys: readonly EnrolledKey[]
   readonly status: 'active' | 'frozen'
 }
 
@@ -474,7 +487,8 @@ export interface LedgerAnchor {
 
 export interface LedgerStore {
   gateway(id: string): LedgerGateway | undefined
-  enrol(gateway: LedgerGateway): void
+  /** Admits a gateway, and the key as its newest unless it has it already. Whose key may be admitted is the caller's decision. */
+  enrol(entry: LedgerKey & Pick<LedgerGateway, 'gateway' | 'status'>): void
   setStatus(id: string, status: LedgerGateway['status']): void
   /** The last accepted (anchor and batch) of the gateway. */
   head(gateway: string): LedgerAnchor | undefined
@@ -483,8 +497,15 @@ export interface LedgerStore {
   /** Anchor seen, batch not yet. */
   savePending(anchor: LedgerAnchor): void
   pending(gateway: string, epoch: Uint8Array, seq: number): LedgerAnchor | undefined
-  /** Accepts anchor, batch and its readings in one durable transaction. */
-  accept(anchor: LedgerAnchor, readings: readonly Reading[]): void
+  /**
+   * Accepts anchor, batch and its readings in one durable transaction.
+   * @param key the one that signed it, with the time from which it counts where this is its first
+   */
+  accept(
+    anchor: LedgerAnchor,
+    readings: readonly Reading[],
+    key?: { readonly kid: Uint8Array; readonly since: number }
+  ): void
   saveAlarm(gateway: string, alarm: Uint8Array, alarmHash: Uint8Array): void
   /** Both anchors of a fork, or any refused object, as evidence. */
   saveEvidence(gateway: string, kind: string, objects: readonly Uint8Array[]): void

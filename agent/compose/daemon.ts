@@ -30,6 +30,7 @@ import { createCheckStage } from './checks.ts'
 import { onOrphaned } from './children.ts'
 import { socketPaths } from './control.ts'
 import { daemonVerbs } from './daemon-verbs.ts'
+import { dropSpentKeys } from './key-rotation.ts'
 import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
 import { type OpenedLine, openMeterBuses } from './lines.ts'
 import { statusSamples } from './metrics.ts'
@@ -157,7 +158,8 @@ function startLoops(
     random: randomOctets
   })
   const tasks = [config.recipients.length > 0 ? seal.run(signal) : waitWithoutRecipients(log, signal)]
-  tasks.push(pruneLoop(config, store, clock, log, signal), ...acquisition.tasks)
+  const dropKeys = () => dropSpentKeys(config, identity, store, log)
+  tasks.push(pruneLoop(config, store, clock, log, signal, dropKeys), ...acquisition.tasks)
   const uplink = startDelivery(daemon, { tasks, closers, signal, troubles, backfill })
   startAnchoring(daemon, { tasks, closers, signal, troubles, backfill })
   return { tasks, uplink, stage, backfill }
@@ -227,6 +229,7 @@ function startAnchoring(daemon: Daemon, { tasks, signal, troubles }: Way): void 
     contract: config.chain.contract,
     gateway: config.gateway,
     privateKey: identity.chainKey,
+    earlierKeys: identity.earlierChainKeys,
     confirmations: config.chain.finality,
     pace: { idleMs: config.chain.pollMs },
     random: randomFraction,

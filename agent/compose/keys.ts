@@ -5,7 +5,7 @@ import { HostError } from '../../drivers/host/errors.ts'
 import { makePrivateFolder, pathExists } from '../../drivers/host/paths.ts'
 import { randomOctets } from '../../drivers/host/random.ts'
 import { readSecretFile, writeSecretFile } from '../../drivers/host/secrets.ts'
-import { fromHex, fromUtf8, toHex, utf8 } from '../../proto/bytes.ts'
+import { fromUtf8, toHex, utf8 } from '../../proto/bytes.ts'
 import { gatewayKey } from '../../proto/chain/contract-codec.ts'
 import { ethereumAddress } from '../../proto/crypto/secp256k1.ts'
 import { keyId } from '../../proto/crypto/sm2-curve.ts'
@@ -17,30 +17,36 @@ import {
   encodePublicKey,
   type Signer
 } from '../../proto/envelope/keys.ts'
+import {
+  openRegistration,
+  type Registration,
+  type RegistrationBundle,
+  signRegistration
+} from '../../proto/envelope/registration.ts'
 import type { Recipient } from '../../proto/envelope/seal.ts'
 import { CryptoError } from '../../proto/errors.ts'
-
-const SIGNING_KEY = 'gateway.key.pem'
-const CHAIN_KEY = 'chain.key'
-const DEVICE_SECRET = 'device.secret'
+import {
+  CHAIN_KEY,
+  DEVICE_SECRET,
+  fromFile,
+  keptKeys,
+  keyFolder,
+  newPrivateKey,
+  readHexSecret,
+  readPemSecret,
+  SIGNING_KEY
+} from './key-files.ts'
+import { replacementsOf } from './key-replacements.ts'
 
 /** The private side of a gateway: made on the device, never leaves it. */
 export interface Identity {
   readonly signer: Signer
   /** secp256k1, 32 octets: the account that submits anchors */
   readonly chainKey: Uint8Array
+  /** accounts before it, as long as the registry may still name one of them */
+  readonly earlierChainKeys: readonly Uint8Array[]
   /** 32 octets that keep batch keys fresh should the random generator repeat itself */
   readonly deviceSecret: Uint8Array
-}
-
-const keyFolder = (config: GatewayConfig) => join(config.stateDir, 'keys')
-
-/** A private key in [1, n-2] of SM2 and below n of secp256k1: the top octet kept under FF leaves both ranges safe. */
-function newPrivateKey(): Uint8Array {
-  for (;;) {
-    const key = randomOctets(32)
-    if ((key[0] as number) < 0xff && key.some(octet => octet !== 0)) return key
-  }
 }
 
 /**
@@ -74,125 +80,77 @@ export function loadIdentity(config: GatewayConfig): Identity {
     })
   }
   return {
-    signer: createSigner(fromFile(file, RESTORE, () => decodePrivateKey(fromUtf8(readSecretFile(file))))),
+    signer: createSigner(readPemSecret(file)),
     chainKey: readHexSecret(join(folder, CHAIN_KEY)),
+    earlierChainKeys: keptKeys(folder, CHAIN_KEY).map(readHexSecret),
     deviceSecret: readHexSecret(join(folder, DEVICE_SECRET))
   }
 }
 
-const RESTORE = 'restore the file from its backup; a lost identity is made anew by wattproof keys init'
-
-/** Reads a key; what is wrong with it is told with the name of its file. */
-function fromFile<Key>(file: string, next: string, read: () => Key): Key {
-  try {
-    return read()
-  } catch (cause) {
-    if (cause instanceof HostError) throw cause
-    throw new CryptoError('CRYPTO_KEY', `not the key that belongs here: ${(cause as Error).message}`, {
-      at: file,
-      next,
-      cause
-    })
-  }
-}
-
-function readHexSecret(path: string): Uint8Array {
-  const key = fromFile(path, RESTORE, () => fromHex(fromUtf8(readSecretFile(path)).trim()))
-  if (key.length !== 32)
-    throw new CryptoError('CRYPTO_KEY', `a secret of 32 octets was expected, not ${key.length}`, {
-      at: path,
-      next: 'restore the file'
-    })
-  return key
-}
-
 /** The public side of the keys, for people. */
 export function showIdentity(config: GatewayConfig): Record<string, string> {
-  const { signer, chainKey } = loadIdentity(config)
+  const { signer, chainKey, earlierChainKeys } = loadIdentity(config)
+  const folder = keyFolder(config)
+  const [before] = replacementsOf(folder, config.gateway, signer.publicKey)
   return {
     gateway: config.gateway,
     keyId: toHex(signer.kid),
     publicKey: toHex(signer.publicKey),
     chainAccount: ethereumAddress(chainKey),
     chainGatewayId: `0x${toHex(gatewayKey(config.gateway))}`,
-    folder: keyFolder(config)
+    folder,
+    ...(before ? { replaces: before.keyId, replacedAt: new Date(before.time * 1_000).toISOString() } : {}),
+    ...(earlierChainKeys.length > 0
+      ? { chainAccountsBefore: earlierChainKeys.map(ethereumAddress).join(' ') }
+      : {})
   }
 }
 
-/** What the utility needs to admit a gateway to ledger and chain. */
-export interface RegistrationBundle {
-  readonly format: 'wattproof-registration/1'
-  readonly gateway: string
-  readonly signKeyPem: string
-  readonly keyId: string
-  readonly chainAccount: string
-  readonly chainGatewayId: string
-  /** SM2 signature over the bundle's other fields: the sender holds the key */
-  readonly proofOfPossession: string
-}
-
-const BUNDLE_DOMAIN = 'wattproof/v1/registration\0'
-
-function bundleMessage(bundle: Omit<RegistrationBundle, 'proofOfPossession'>): Uint8Array {
-  const { format, gateway, signKeyPem, keyId: kid, chainAccount, chainGatewayId } = bundle
-  return utf8(
-    BUNDLE_DOMAIN + [format, gateway, signKeyPem.trim(), kid, chainAccount, chainGatewayId].join('\n')
-  )
-}
-
-/** The registration bundle of this device. */
+/** The registration bundle of this device, with the keys it had before. @throws HostError, CryptoError */
 export function registrationBundle(config: GatewayConfig): RegistrationBundle {
   const { signer, chainKey } = loadIdentity(config)
-  const bundle = {
-    format: 'wattproof-registration/1' as const,
+  const fields = {
     gateway: config.gateway,
-    signKeyPem: encodePublicKey(signer.publicKey),
-    keyId: toHex(signer.kid),
     chainAccount: ethereumAddress(chainKey),
     chainGatewayId: `0x${toHex(gatewayKey(config.gateway))}`
   }
-  const signature = signer.sign(utf8(config.gateway), bundleMessage(bundle))
-  return { ...bundle, proofOfPossession: toHex(signature) }
+  return signRegistration(fields, signer, replacementsOf(keyFolder(config), config.gateway, signer.publicKey))
+}
+
+/** The gateway's public keys from a bundle of `keys register` (its signatures are checked) or from a PEM. */
+export interface GatewayKeys {
+  /** undefined: a PEM names no gateway */
+  readonly gateway: string | undefined
+  readonly publicKey: Uint8Array
+  /** keys before it that it vouches for, newest first */
+  readonly earlier: readonly Uint8Array[]
+}
+
+/** @throws HostError HOST_IO, CryptoError CRYPTO_KEY or CRYPTO_SIGNATURE */
+export function readGatewayKeys(file: string): GatewayKeys {
+  const text = readTextFile(file)
+  if (text.trimStart().startsWith('{')) return readRegistration(file)
+  return { gateway: undefined, publicKey: decodePublicKey(text), earlier: [] }
+}
+
+/** A bundle of `keys register` or `keys rotate`, every signature checked. @throws HostError HOST_IO, CryptoError with the file */
+export function readRegistration(file: string): Registration {
+  const text = readTextFile(file)
+  if (!text.trimStart().startsWith('{')) {
+    throw new CryptoError('CRYPTO_KEY', 'a bare key names no gateway', {
+      at: file,
+      next: 'give the bundle that keys register prints'
+    })
+  }
+  try {
+    return openRegistration(text)
+  } catch (cause) {
+    if (!(cause instanceof CryptoError)) throw cause
+    throw new CryptoError(cause.code, cause.message, { at: file, next: FRESH_BUNDLE, cause })
+  }
 }
 
 const FRESH_BUNDLE = 'ask for a fresh one: wattproof keys register'
-
-/**
- * The gateway's public key from a bundle of `keys register` (its signature is checked) or from a PEM.
- * @throws HostError HOST_IO, CryptoError CRYPTO_KEY or CRYPTO_SIGNATURE
- */
-export function readGatewayKey(
-  file: string,
-  verify: (key: Uint8Array, userId: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
-): {
-  readonly gateway: string | undefined
-  readonly publicKey: Uint8Array
-} {
-  const text = readTextFile(file)
-  if (!text.trimStart().startsWith('{')) return { gateway: undefined, publicKey: decodePublicKey(text) }
-  const { bundle, publicKey, signature } = fromFile(file, FRESH_BUNDLE, () => {
-    const bundle = JSON.parse(text) as RegistrationBundle
-    return {
-      bundle,
-      publicKey: decodePublicKey(String(bundle.signKeyPem)),
-      signature: fromHex(String(bundle.proofOfPossession))
-    }
-  })
-  const holds =
-    toHex(keyId(publicKey)) === bundle.keyId &&
-    verify(publicKey, utf8(String(bundle.gateway)), bundleMessage(bundle), signature)
-  if (!holds) {
-    throw new CryptoError(
-      'CRYPTO_SIGNATURE',
-      'the registration bundle was changed or is not signed by its own key',
-      {
-        at: file,
-        next: FRESH_BUNDLE
-      }
-    )
-  }
-  return { gateway: bundle.gateway, publicKey }
-}
 
 /** Public key of a PEM file. @throws HostError HOST_IO, CryptoError CRYPTO_KEY naming the file */
 export function readPublicKeyFile(file: string): Uint8Array {

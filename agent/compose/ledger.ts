@@ -4,14 +4,15 @@ import { randomFraction } from '../../drivers/host/random.ts'
 import { openLedgerStore } from '../../drivers/store/ledger-store.ts'
 import { connectionOptions } from '../../drivers/uplink/broker-address.ts'
 import { openLedgerUplink } from '../../drivers/uplink/ledger-uplink.ts'
+import { toHex } from '../../proto/bytes.ts'
 import { runSelfTest } from '../../proto/crypto/self-test.ts'
 import { keyId } from '../../proto/crypto/sm2-curve.ts'
-import { sm2Verify } from '../../proto/crypto/sm2-signature.ts'
 import { CryptoError } from '../../proto/errors.ts'
+import { enrolGateway } from '../ledger/enrolment.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import type { LedgerStore } from '../ports.ts'
 import { onOrphaned } from './children.ts'
-import { loadLedgerKeys, readGatewayKey } from './keys.ts'
+import { loadLedgerKeys, readRegistration } from './keys.ts'
 
 export interface LedgerSettings {
   readonly broker: string
@@ -20,6 +21,8 @@ export interface LedgerSettings {
   readonly name: string
   /** registration bundles of gateways to enrol */
   readonly register: readonly string[]
+  /** ids of keys taken although the key before has not signed for them, because it is lost */
+  readonly trustKeys: readonly string[]
   /** suites taken; there is no negotiation */
   readonly suites: readonly number[]
   readonly caFile: string | undefined
@@ -51,7 +54,7 @@ export async function runLedger(
   const keys = loadLedgerKeys(settings.keyFile)
   const store = openLedgerStore(settings.dbFile, { nowMs: clock.nowMs })
   try {
-    for (const file of settings.register) enrol(store, file)
+    for (const file of settings.register) onEvent(enrol(store, file, settings.trustKeys))
     const uplink = openLedgerUplink({
       ledger: settings.name,
       broker,
@@ -91,17 +94,20 @@ export async function runLedger(
   }
 }
 
-/** Admits a gateway by its bundle; a PEM alone names no gateway. @throws CryptoError */
-function enrol(store: LedgerStore, file: string): void {
-  const { gateway, publicKey } = readGatewayKey(file, sm2Verify)
-  if (gateway === undefined) {
-    throw new CryptoError('CRYPTO_KEY', 'a bare key names no gateway', {
+/** Admits a gateway, or another key of it, by a bundle. @returns the event to tell @throws CryptoError with the file */
+function enrol(store: LedgerStore, file: string, trusted: readonly string[]): Record<string, unknown> {
+  const registration = readRegistration(file)
+  try {
+    const event = enrolGateway(store, registration, trusted)
+    return { event, gateway: registration.gateway, keyId: toHex(keyId(registration.publicKey)) }
+  } catch (cause) {
+    if (!(cause instanceof CryptoError)) throw cause
+    throw new CryptoError(cause.code, cause.message, {
       at: file,
-      next: 'give the bundle that keys register prints'
+      cause,
+      ...(cause.next ? { next: cause.next } : {})
     })
   }
-  const known = store.gateway(gateway)
-  store.enrol({ gateway, signKey: publicKey, kid: keyId(publicKey), status: known?.status ?? 'active' })
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

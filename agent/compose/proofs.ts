@@ -1,10 +1,10 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { openEvmChain } from '../../drivers/chain/evm.ts'
 import { StoreError } from '../../drivers/store/errors.ts'
-import { concatBytes, toHex } from '../../proto/bytes.ts'
+import { concatBytes, equalBytes, toHex } from '../../proto/bytes.ts'
 import { createContractCodec, gatewayKey } from '../../proto/chain/contract-codec.ts'
 import { keccak256 } from '../../proto/crypto/digest.ts'
-import { sm2Verify } from '../../proto/crypto/sm2-signature.ts'
+import { keyId } from '../../proto/crypto/sm2-curve.ts'
 import { buildProof } from '../../proto/envelope/prove.ts'
 import { isWattproofError } from '../../proto/errors.ts'
 import type { Reading } from '../../proto/reading.ts'
@@ -16,10 +16,11 @@ import {
   openProof,
   verifyProof
 } from '../../proto/verify.ts'
+import { decodeSigned } from '../../proto/wire/signed.ts'
 import { suiteOf } from '../../proto/wire/suite.ts'
 import { createContractReader } from '../anchor/contract-reader.ts'
 import type { AgentStore, StoredBatch } from '../ports.ts'
-import { readGatewayKey, readPublicKeyFile } from './keys.ts'
+import { type GatewayKeys, readGatewayKeys, readPublicKeyFile } from './keys.ts'
 import { quietHost } from './line.ts'
 import { openStoreForReading } from './stores.ts'
 
@@ -123,8 +124,7 @@ export async function verifyEvidence(
   signal: AbortSignal
 ): Promise<VerifyResult> {
   signal.throwIfAborted()
-  const key =
-    inputs.gatewayKeyFile === undefined ? undefined : readGatewayKey(inputs.gatewayKeyFile, sm2Verify)
+  const key = inputs.gatewayKeyFile === undefined ? undefined : readGatewayKeys(inputs.gatewayKeyFile)
   const ledgerKey = inputs.ledgerKeyFile === undefined ? undefined : readPublicKeyFile(inputs.ledgerKeyFile)
   const opened = tryOpen(octets)
   const onChain =
@@ -132,7 +132,7 @@ export async function verifyEvidence(
       ? await askChain(opened, inputs.rpc, inputs.contract)
       : undefined
   const findings: VerifyFinding[] = verifyProof(octets, {
-    ...(key ? { gatewayKey: key.publicKey } : {}),
+    ...(key ? { gatewayKey: keyThatSigned(key, opened) } : {}),
     ...(ledgerKey ? { ledgerKey } : {}),
     ...(onChain ? { chainAnchor: onChain.anchor } : {})
   })
@@ -158,6 +158,13 @@ export async function verifyEvidence(
     seq: opened?.anchor.seq ?? null,
     root: opened ? toHex(opened.anchor.root) : null
   }
+}
+
+/** Of the keys that the bundle vouches for, the one the anchor names: a proof outlives the key that signed it. */
+function keyThatSigned({ publicKey, earlier }: GatewayKeys, opened: OpenedProof | undefined): Uint8Array {
+  if (!opened) return publicKey
+  const { kid } = decodeSigned(opened.proof.signed)
+  return earlier.find(key => equalBytes(keyId(key), kid)) ?? publicKey
 }
 
 /** Nothing fails, the leaf is under the root, and somebody other than the file itself vouches for the root. */

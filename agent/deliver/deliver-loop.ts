@@ -275,6 +275,12 @@ export class DeliverLoop {
       })
       return
     }
+    const before = store.batchByAnchorHash(batch.prev)
+    if (had && before && equalBytes(before.epoch, had.epoch) && before.seq > had.seq) {
+      // the epoch before is not all there, one set aside perhaps: its rest first, up to what the new epoch names
+      this.#resend.rewind(had.epoch, had.seq + 1, before.seq + 1, clock.monotonicMs())
+      return
+    }
     const from = had && equalBytes(had.epoch, batch.epoch) ? had.seq + 1 : 0
     this.#resend.rewind(batch.epoch, from, batch.seq, clock.monotonicMs())
   }

@@ -12,6 +12,7 @@ import { anchorHash, headerHash, SUITES, sealedHash } from '../../proto/wire/sui
 import type { LedgerGateway, LedgerStore } from '../ports.ts'
 import { BatchStash } from './batch-stash.ts'
 import { positionOf } from './chain-position.ts'
+import { keyFault, replacedSince, signingKeyOf } from './gateway-keys.ts'
 import { answer, NO_EPOCH, NO_HASH, type Verdict, type VerifiedAnchor, WAIT } from './verdict.ts'
 
 export interface JudgeOptions {
@@ -43,6 +44,8 @@ export class Judge {
       // what was refused for its batch is answered when the batch comes again
       return position.anchor.batch === null ? WAIT : answer('accepted', anchor, 'known')
     }
+    const fault = this.#refuseKey(enrolled, anchor)
+    if (fault) return fault
     if (enrolled.status === 'frozen') return answer('frozen', anchor, 'the gateway is frozen')
     if (position.kind === 'fork') {
       store.saveEvidence(gateway, 'fork', [position.other.signed, signed])
@@ -99,7 +102,13 @@ export class Judge {
       const alarm = decodeAlarm(decodeSigned(signed).body)
       const about = { anchorHash: alarmHash(signed), epoch: NO_EPOCH }
       if (alarm.gateway !== gateway) return answer('wrongGateway', about, `the alarm is of ${alarm.gateway}`)
-      verifyAlarm(signed, enrolled.signKey)
+      const key = signingKeyOf(enrolled, signed)
+      verifyAlarm(signed, key.signKey)
+      const over = replacedSince(enrolled, key)
+      // stored ones may come late, what it signs afterwards is not the gateway's
+      if (over !== undefined && (alarm.cleared ?? alarm.raised) > over) {
+        throw new CryptoError('CRYPTO_SIGNATURE', 'its key was replaced before')
+      }
       store.saveAlarm(gateway, signed, about.anchorHash)
       return {
         kind: 'answer',
@@ -125,7 +134,7 @@ export class Judge {
     try {
       const { body } = decodeSigned(signed)
       const anchor = decodeAnchor(body)
-      const { epoch, seq, prev, reason, suite } = anchor
+      const { epoch, seq, prev, reason, suite, created } = anchor
       const about = { anchorHash: suite in SUITES ? anchorHash(body, suite) : NO_HASH, epoch }
       if (!suites.includes(suite)) return answer('unknownSuite', about, `suite ${suite} is not taken here`)
       if (anchor.gateway !== gateway) {
@@ -133,16 +142,25 @@ export class Judge {
         return answer('wrongGateway', about, `the anchor is of ${anchor.gateway}`)
       }
       try {
-        verifyAnchor(signed, enrolled.signKey)
+        verifyAnchor(signed, signingKeyOf(enrolled, signed).signKey)
       } catch (error) {
         if (!(error instanceof CryptoError)) throw error
         store.saveEvidence(gateway, 'bad-signature', [signed])
         return answer('badSignature', about, error.message)
       }
-      return { gateway, ...about, seq, prev, reason, suite, signed, batch: null }
+      return { gateway, ...about, seq, prev, reason, suite, created, signed, batch: null }
     } catch (error) {
       return answer(malformedOnly(error), undefined, messageOf(error))
     }
+  }
+
+  /** A key that is over freezes nothing: whoever stole it could otherwise stop the gateway. */
+  #refuseKey(enrolled: LedgerGateway, anchor: VerifiedAnchor): Verdict | undefined {
+    const { store } = this.#options
+    const fault = keyFault(enrolled, store.head(enrolled.gateway), anchor)
+    if (fault === undefined) return undefined
+    store.saveEvidence(enrolled.gateway, 'key-over', [anchor.signed])
+    return answer('badSignature', anchor, fault)
   }
 
   /** Both halves are here, and the anchor names the batch octet for octet. */
@@ -151,16 +169,19 @@ export class Judge {
     const position = positionOf(store, anchor)
     // the head may have moved while the anchor waited
     if (position.kind !== 'next') return answer('gap', anchor, 'the anchor waited too long')
+    const fault = this.#refuseKey(enrolled, anchor)
+    if (fault) return fault
     if (enrolled.status === 'frozen') return answer('frozen', anchor, 'the gateway is frozen')
     const opened = this.#open(enrolled, anchor.signed, batch)
+    const key = { kid: decodeSigned(anchor.signed).kid, since: anchor.created }
     if ('readings' in opened) {
-      store.accept({ ...anchor, batch }, opened.readings)
+      store.accept({ ...anchor, batch }, opened.readings, key)
       return answer('accepted', anchor, `${opened.readings.length} readings`)
     }
     if (opened.lasting) {
       // the gateway signed these very octets: they cannot get better, and what follows must not wait for them
       store.saveEvidence(anchor.gateway, opened.status, [anchor.signed, batch])
-      store.accept(anchor, [])
+      store.accept(anchor, [], key)
     }
     return answer(opened.status, anchor, opened.detail)
   }
@@ -174,7 +195,7 @@ export class Judge {
     | { readonly status: ReceiptStatus; readonly lasting: boolean; readonly detail: string } {
     const { recipientKey } = this.#options
     try {
-      return openBatch(octets, signed, { recipientKey, gatewayKey: enrolled.signKey })
+      return openBatch(octets, signed, { recipientKey, gatewayKey: signingKeyOf(enrolled, signed).signKey })
     } catch (error) {
       const detail = messageOf(error)
       if (!(error instanceof CryptoError)) return { status: malformedOnly(error), lasting: true, detail }

@@ -39,4 +39,6 @@ export type VerifiedAnchor = LedgerAnchor & {
   readonly prev: Uint8Array
   readonly reason: number
   readonly suite: number
+  /** unix seconds, the gateway's clock */
+  readonly created: number
 }

@@ -8,7 +8,7 @@ import type { Reading } from '../../proto/reading.ts'
 import { slotEndMs, slotOf } from '../../proto/slot.ts'
 import { ANCHOR_REASON } from '../../proto/wire/anchor.ts'
 import type { AgentStore, Clock, Log, SealedBatch } from '../ports.ts'
-import { nextNumber } from './numbering.ts'
+import { type NextNumber, nextNumber } from './numbering.ts'
 import { completeSlot, missingMeters, type RosterEntry, supplementaryRoster } from './slot-leaves.ts'
 
 export interface SealOptions {
@@ -124,7 +124,7 @@ export class SealLoop {
     }
     const late = next > 0 ? store.unsealed(0, next - 1) : []
     // an epoch opens with a slot, never with late readings: only a slot accounts for the whole roster
-    if (late.length === 0 || nextNumber(store, this.#options.random).opening !== undefined) return false
+    if (late.length === 0 || this.#nextNumber().opening !== undefined) return false
     const sinceMs = clock.monotonicMs() - this.#lastSupplementMs
     // one supplementary batch a slot is enough, unless there is a full one
     if (sinceMs < slotSeconds * 1_000 && late.length < SUPPLEMENTARY_LEAVES) return false
@@ -141,6 +141,11 @@ export class SealLoop {
     if (first !== undefined) return Number(first)
     store.setMeta(FIRST_SLOT_META, String(current))
     return current
+  }
+
+  #nextNumber(): NextNumber {
+    const { store, signer, random } = this.#options
+    return nextNumber(store, signer.kid, random)
   }
 
   #isReady(slot: number, nowMs: number): boolean {
@@ -180,7 +185,7 @@ export class SealLoop {
     claim: { readonly slotFrom: number; readonly slotTo: number; readonly reason: number }
   ): Generator<undefined, void> {
     const { store, clock, log, gateway, suite, recipients, signer, deviceSecret, random, hit } = this.#options
-    const { opening, ...number } = nextNumber(store, random)
+    const { opening, ...number } = this.#nextNumber()
     yield
     const batch = yield* sealInPieces({
       ...{ suite, gateway, roster, readings, recipients, signer, deviceSecret, random },

@@ -68,6 +68,31 @@ export function writeSecretFile(path: string, octets: Uint8Array, replace = fals
   }
 }
 
+/**
+ * Keeps a secret under a second name, 0600 as it is, before another takes its place. Done before, it is left as it is.
+ * @throws HostError HOST_SECRET_EXISTS when something else has that name, HOST_IO
+ */
+export function keepSecretFile(path: string, as: string): void {
+  try {
+    linkSync(path, as)
+    syncDirectory(dirname(as))
+  } catch (cause) {
+    const isThere = cause instanceof Error && Reflect.get(cause, 'code') === 'EEXIST'
+    if (isThere && Buffer.compare(readSecretFile(path), readSecretFile(as)) === 0) return
+    throw toHostError(cause, as)
+  }
+}
+
+/** Puts a secret that is on disk already in another's place: one or the other is there, whatever ends the process. @throws HostError */
+export function promoteSecretFile(next: string, path: string): void {
+  try {
+    renameSync(next, path)
+    syncDirectory(dirname(path))
+  } catch (cause) {
+    throw toHostError(cause, path)
+  }
+}
+
 /** Reads the secret, or makes one of `size` octets when there is none yet. @returns the secret, the same at every call */
 export function loadOrCreateSecret(
   path: string,

@@ -59,8 +59,8 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
     .safeIntegers()
   const newEpoch = sql.prepare('INSERT INTO epoch (octets) VALUES (?)').safeIntegers()
   const lastRow = sql
-    .prepare<[], { id: bigint; epoch: Uint8Array; anchor_hash: Uint8Array; slot_to: bigint }>(
-      'SELECT b.id AS id, e.octets AS epoch, b.anchor_hash, b.slot_to FROM batch b JOIN epoch e ON e.id = b.id >> 32 ORDER BY b.id DESC LIMIT 1'
+    .prepare<[], Pick<BatchRow, 'id' | 'epoch' | 'anchor' | 'anchor_hash' | 'slot_to'>>(
+      'SELECT b.id AS id, e.octets AS epoch, b.anchor, b.anchor_hash, b.slot_to FROM batch b JOIN epoch e ON e.id = b.id >> 32 ORDER BY b.id DESC LIMIT 1'
     )
     .safeIntegers()
   const insertBatch =
@@ -83,7 +83,7 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
     )
     .safeIntegers()
   const lastSlot = sql.prepare<[], { slot_to: number }>(
-    'SELECT slot_to FROM batch WHERE reason NOT IN (1, 4) ORDER BY id DESC LIMIT 1'
+    'SELECT slot_to FROM batch WHERE reason <> 1 ORDER BY id DESC LIMIT 1'
   )
   const insertReceipt = sql.prepare('INSERT INTO receipt (octets) VALUES (?)')
   const markDelivered = sql.prepare(
@@ -180,7 +180,8 @@ export function createBatches(file: StoreFile, meters: Names, membership: Member
           epoch: plain(last.epoch),
           seq: Number(last.id % PER_EPOCH),
           anchorHash: plain(last.anchor_hash),
-          slotTo: Number(last.slot_to)
+          slotTo: Number(last.slot_to),
+          anchor: plain(last.anchor)
         }))
       ),
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { LedgerAnchor, LedgerGateway, LedgerStore } from '../../agent/ports.ts'
+import type { EnrolledKey, LedgerAnchor, LedgerGateway, LedgerStore } from '../../agent/ports.ts'
+import { equalBytes } from '../../proto/bytes.ts'
 import { type FileKind, type OpenOptions, openFile, type StoreFile } from './database.ts'
 import { createNames } from './names.ts'
 import { createReadingBlocks, READING_TABLES } from './reading-blocks.ts'
@@ -22,8 +23,16 @@ CREATE TABLE evidence (
   UNIQUE (gateway, kind, digest));
 `
 
+/** Keys beside the gateway: one that was replaced goes on vouching for what it signed. The columns of version 1 keep the newest. */
+const VERSION_2 = `
+CREATE TABLE gateway_key (
+  id INTEGER PRIMARY KEY, gateway TEXT NOT NULL REFERENCES gateway (id), kid BLOB NOT NULL, sign_key BLOB NOT NULL,
+  since INTEGER, UNIQUE (gateway, kid));
+INSERT INTO gateway_key (gateway, kid, sign_key) SELECT id, kid, sign_key FROM gateway;
+`
+
 /** "WLDG" */
-const LEDGER_FILE: FileKind = { applicationId: 0x574c4447, migrations: [VERSION_1] }
+const LEDGER_FILE: FileKind = { applicationId: 0x574c4447, migrations: [VERSION_1, VERSION_2] }
 
 /** Whoever may publish under a gateway's name must not be able to fill the disk with refused objects. */
 const EVIDENCE_PER_GATEWAY = 1_000
@@ -40,11 +49,10 @@ interface AnchorRow {
   readonly batch: Uint8Array | null
 }
 
-interface GatewayRow {
-  readonly id: string
+interface KeyRow {
   readonly sign_key: Uint8Array
   readonly kid: Uint8Array
-  readonly status: LedgerGateway['status']
+  readonly since: number | null
 }
 
 /** The reference ledger's store. @throws StoreError as {@link openFile} */
@@ -73,10 +81,17 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
   const trimPending = sql.prepare(`DELETE FROM pending WHERE gateway = ? AND rowid NOT IN
     (SELECT rowid FROM pending WHERE gateway = ? ORDER BY rowid DESC LIMIT ${PENDING_PER_GATEWAY})`)
   const removePending = sql.prepare('DELETE FROM pending WHERE gateway = ? AND epoch = ? AND seq = ?')
-  const gateway = sql.prepare<[string], GatewayRow>('SELECT * FROM gateway WHERE id = ?')
+  const gateway = sql.prepare<[string], { status: LedgerGateway['status'] }>(
+    'SELECT status FROM gateway WHERE id = ?'
+  )
+  const keys = sql.prepare<[string], KeyRow>('SELECT * FROM gateway_key WHERE gateway = ? ORDER BY id')
   // a frozen gateway stays frozen however often it is enrolled
   const enrol = sql.prepare(`INSERT INTO gateway (id, sign_key, kid, status) VALUES (?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET sign_key = excluded.sign_key, kid = excluded.kid`)
+  const admitKey = sql.prepare('INSERT INTO gateway_key (gateway, kid, sign_key) VALUES (?, ?, ?)')
+  const noteSince = sql.prepare(
+    'UPDATE gateway_key SET since = ? WHERE gateway = ? AND kid = ? AND since IS NULL'
+  )
   const setStatus = sql.prepare('UPDATE gateway SET status = ? WHERE id = ?')
   const insertAlarm = sql.prepare(
     'INSERT OR IGNORE INTO alarm (gateway, alarm_hash, signed) VALUES (?, ?, ?)'
@@ -90,12 +105,14 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
     gateway: id =>
       file.read('gateway', () => {
         const row = gateway.get(id)
-        return (
-          row && { gateway: row.id, signKey: plain(row.sign_key), kid: plain(row.kid), status: row.status }
-        )
+        return row && { gateway: id, keys: keys.all(id).map(toKey), status: row.status }
       }),
     enrol: entry =>
-      file.write('enrol', () => void enrol.run(entry.gateway, entry.signKey, entry.kid, entry.status)),
+      file.write('enrol', () => {
+        if (keys.all(entry.gateway).some(({ kid }) => equalBytes(kid, entry.kid))) return
+        enrol.run(entry.gateway, entry.signKey, entry.kid, entry.status)
+        admitKey.run(entry.gateway, entry.kid, entry.signKey)
+      }),
     setStatus: (id, status) => file.write('setStatus', () => void setStatus.run(status, id)),
     head: id => file.read('head', () => toAnchor(head.get(id))),
     anchor: (id, epoch, seq) => file.read('anchor', () => toAnchor(byNumber.get(id, epoch, seq))),
@@ -113,7 +130,7 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
         )
         trimPending.run(anchor.gateway, anchor.gateway)
       }),
-    accept: (anchor, readings) =>
+    accept: (anchor, readings, key) =>
       file.write('accept', () => {
         const { lastInsertRowid } = insertAnchor.run(
           anchor.gateway,
@@ -124,6 +141,7 @@ export function openLedgerStore(path: string, options: OpenOptions): LedgerStore
         )
         if (anchor.batch !== null) insertBatch.run(lastInsertRowid, anchor.batch)
         if (readings.length > 0) blocks.append(anchor.gateway, readings)
+        if (key !== undefined) noteSince.run(key.since, anchor.gateway, key.kid)
         removePending.run(anchor.gateway, anchor.epoch, anchor.seq)
       }),
     saveAlarm: (id, alarm, hash) => file.write('saveAlarm', () => void insertAlarm.run(id, hash, alarm)),
@@ -150,6 +168,10 @@ function count(file: StoreFile, table: 'anchor' | 'alarm' | 'evidence', gateway:
     .prepare<[string | null], { n: number }>(`SELECT count(*) AS n FROM ${table} WHERE ${where}`)
     .get(gateway ?? null)
   return row?.n ?? 0
+}
+
+function toKey({ sign_key, kid, since }: KeyRow): EnrolledKey {
+  return { signKey: plain(sign_key), kid: plain(kid), since }
 }
 
 function toAnchor(row: AnchorRow | undefined): LedgerAnchor | undefined {

@@ -60,8 +60,8 @@ export function requireCoverage(
     }
     covered.add(`${slot} ${meter}`)
   }
-  const partial = reason === ANCHOR_REASON.supplementary || reason === ANCHOR_REASON.keyRotation
-  if (partial || (readings.length === 0 && reason !== ANCHOR_REASON.slot)) return
+  if (reason === ANCHOR_REASON.supplementary || (readings.length === 0 && reason !== ANCHOR_REASON.slot))
+    return
   if (covered.size !== roster.length * (slotTo - slotFrom + 1)) {
     throw new CodecError('CODEC_SHAPE', 'a meter of the roster has no leaf in a slot of the batch', {
       at: 'batch',

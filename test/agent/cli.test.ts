@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { CheckStage } from '../../agent/check/check-stage.ts'
@@ -19,14 +19,23 @@ import { manyOption, type Options, textOption, type Verb } from '../../agent/cli
 import { captureLines, explainLine } from '../../agent/cli/verbs/decode.ts'
 import { findGaps } from '../../agent/cli/verbs/gaps.ts'
 import { VERBS } from '../../agent/cli/verbs.ts'
+import { readHexSecret, readPemSecret } from '../../agent/compose/key-files.ts'
+import { dropSpentKeys, rotateIdentity } from '../../agent/compose/key-rotation.ts'
+import { type Identity, loadIdentity } from '../../agent/compose/keys.ts'
 import { openStore } from '../../agent/compose/stores.ts'
-import type { MeterPoint } from '../../agent/ports.ts'
+import type { AnchorAttempt, MeterPoint, StoredBatch } from '../../agent/ports.ts'
 import { loadConfig } from '../../config/load.ts'
 import { packageRoot } from '../../config/locate.ts'
 import { loadRules } from '../../config/rules.ts'
+import { toHex } from '../../proto/bytes.ts'
+import { ethereumAddress } from '../../proto/crypto/secp256k1.ts'
+import { createSigner } from '../../proto/envelope/keys.ts'
+import { openRegistration, type RegistrationBundle } from '../../proto/envelope/registration.ts'
 import type { Reading } from '../../proto/reading.ts'
 import { readingToJson } from '../../proto/reading-json.ts'
+import { encodeSigned } from '../../proto/wire/signed.ts'
 import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+import { QUIET } from './support/parties.ts'
 
 interface Ran {
   readonly exit: number
@@ -412,7 +421,7 @@ t.test('completion knows commands, sub-commands, flags and choices', async t => 
   const cases: [string[], (words: string[]) => boolean][] = [
     [[''], words => words.includes('status') && words.includes('keys') && !words.includes('init')],
     [['sta'], words => words.join() === 'status'],
-    [['keys', ''], words => ['init', 'show', 'register'].every(word => words.includes(word))],
+    [['keys', ''], words => ['init', 'show', 'rotate', 'register'].every(word => words.includes(word))],
     [['config', 'sc'], words => words.join() === 'schema'],
     [['read', '--par'], words => words.join() === '--parity'],
     [['read', '--parity', ''], words => words.join() === 'even,none,odd'],
@@ -562,6 +571,94 @@ t.test('ratio show explains what the tests say', async t => {
   t.equal(verify.exit, 3, 'a line that is not there')
   t.match(JSON.parse(verify.out), { verdict: 'no-evidence', samples: 0, errors: [{ kind: 'busDown' }] })
 })
+
+t.test('keys rotate: whatever cuts it off, one identity is in force and it is finished later', async t => {
+  const dir = t.testdir({ 'gateway.yaml': CONFIG })
+  const at = ['--config', join(dir, 'gateway.yaml')]
+  const config = loadConfig(at[1] as string)
+  const folder = join(dir, 'state/keys')
+  const shown = async () => JSON.parse((await run(['keys', 'show', '--json', ...at])).out)
+  t.match(await run(['keys', 'rotate', ...at]), { exit: 2, err: /HOST_SECRET_MISSING/ })
+  t.equal((await run(['keys', 'init', ...at])).exit, 0)
+  const first = await shown()
+  const plan = { signing: true, chain: true, nowMs: 1_800_000_000_000 }
+  const points = ['made', 'stated', 'kept', 'switched'] as const
+  for (const point of points) {
+    const hit = (reached: string) => {
+      if (reached === point) throw new Error('killed')
+    }
+    t.throws(() => rotateIdentity(config, { ...plan, chain: false, hit }), { message: 'killed' }, point)
+    const { signer } = loadIdentity(config)
+    t.equal(toHex(signer.kid) === first.keyId, point !== 'switched', `in force after ${point}`)
+    const { keyId: kid } = openBundle((await run(['keys', 'register', ...at])).out)
+    t.equal(kid, toHex(signer.kid), 'and it can be registered')
+  }
+  const second = await shown()
+  t.match(second, { replaces: first.keyId, replacedAt: '2027-01-15T08:00:00.000Z' })
+  t.same(rotateIdentity(config, { ...plan, chain: false }), { signing: 'waiting' }, 'not used yet: it stays')
+  t.equal((await shown()).keyId, second.keyId)
+  for (const point of ['made', 'kept', 'switched']) {
+    const hit = (reached: string, key: string) => {
+      if (key === 'chain' && reached === point) throw new Error('killed')
+    }
+    t.throws(() => rotateIdentity(config, { ...plan, hit }), { message: 'killed' }, `chain, ${point}`)
+    t.equal((await shown()).chainAccount === first.chainAccount, point !== 'switched')
+  }
+  t.same(rotateIdentity(config, plan), { signing: 'waiting', chain: 'waiting' })
+  const third = await shown()
+  t.match(third, { keyId: second.keyId, chainAccountsBefore: first.chainAccount })
+  for (const name of readdirSync(folder)) t.equal(statSync(join(folder, name)).mode & 0o777, 0o600, name)
+  t.same(readdirSync(folder).sort(), [
+    `chain.${first.chainAccount.toLowerCase()}.old.key`,
+    'chain.key',
+    'device.secret',
+    `gateway.${first.keyId}.old.pem`,
+    'gateway.key.pem',
+    'replaced.json'
+  ])
+
+  const again = await run(['keys', 'rotate', '--both', ...at])
+  t.match(again, { exit: 0, err: /has signed nothing yet[\s\S]*--register bundle\.json[\s\S]*admit\(/ })
+  t.match(openBundle(again.out), { keyId: second.keyId, replaces: [{ keyId: first.keyId }] })
+  t.match(await run(['keys', 'rotate', '--json', ...at]), { exit: 0, err: '' })
+  const chineseAdvice = await run(['keys', 'rotate', ...at], { env: { LANG: 'zh_CN.UTF-8' } })
+  t.match(chineseAdvice.err, /守护进程/)
+
+  const drop = (identity: Parameters<typeof dropSpentKeys>[1], delivered: boolean) =>
+    dropSpentKeys(config, identity, spentStore(loadIdentity(config), delivered), QUIET)
+  drop(loadIdentity(config), false)
+  t.equal(readdirSync(folder).length, 6, 'kept while the ledger has not acknowledged the new key')
+  const signer = createSigner(readPemSecret(join(folder, `gateway.${first.keyId}.old.pem`)))
+  const oldAccount = readHexSecret(join(folder, `chain.${first.chainAccount.toLowerCase()}.old.key`))
+  drop({ signer, chainKey: oldAccount }, true)
+  t.equal(readdirSync(folder).length, 6, 'a daemon that was not restarted removes nothing')
+  drop(loadIdentity(config), true)
+  t.same(readdirSync(folder).sort(), ['chain.key', 'device.secret', 'gateway.key.pem', 'replaced.json'])
+
+  writeFileSync(join(folder, 'replaced.json'), '[{}]', { mode: 0o600 })
+  t.match(await run(['keys', 'register', ...at]), { exit: 2, err: /replaced\.json[\s\S]*CRYPTO_KEY/ })
+})
+
+/** A bundle as printed, every signature checked. */
+function openBundle(text: string): RegistrationBundle {
+  openRegistration(text)
+  return JSON.parse(text)
+}
+
+/** Just enough of a store after a rotation: a batch of this key that the ledger has, and an anchor of this account that is final. */
+function spentStore(identity: Identity, delivered: boolean): Parameters<typeof dropSpentKeys>[2] {
+  const anchor = encodeSigned({
+    body: Uint8Array.of(1),
+    kid: identity.signer.kid,
+    signature: new Uint8Array(64)
+  })
+  return {
+    queryBatches: () => (delivered ? [{ anchor } as StoredBatch] : []),
+    undelivered: () => [],
+    undeliveredAlarms: () => [],
+    attempts: () => (delivered ? [{ from: ethereumAddress(identity.chainKey) } as AnchorAttempt] : [])
+  }
+}
 
 t.test('the clamp test', async t => {
   const meter = meterPoint()

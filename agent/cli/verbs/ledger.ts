@@ -17,7 +17,18 @@ export const ledgerVerb: Verb = {
     { flags: '--name <name>', about: ['name in receipts', '回执中的账本名'], fallback: 'ledger' },
     {
       flags: '--register <file>',
-      about: ['bundle of keys register: enrols a gateway; may be repeated', '网关登记文件,可重复'],
+      about: [
+        'bundle of keys register or keys rotate: enrols a gateway, or its new key; may be repeated',
+        '网关登记文件(登记网关或其新密钥),可重复'
+      ],
+      many: true
+    },
+    {
+      flags: '--trust-key <id>',
+      about: [
+        'key id to take although the key before has not signed for it (it is lost): compare it with keys show on the device',
+        '旧密钥遗失时仍接受的密钥编号:须先与设备上 keys show 核对'
+      ],
       many: true
     },
     {
@@ -52,6 +63,7 @@ export const ledgerVerb: Verb = {
         dbFile: need('db'),
         name: textOption(options, 'name') ?? 'ledger',
         register: manyOption(options, 'register'),
+        trustKeys: manyOption(options, 'trustKey').map(id => id.toLowerCase()),
         suites: suites.length > 0 ? suites : [1],
         caFile: textOption(options, 'ca'),
         certFile: textOption(options, 'cert'),

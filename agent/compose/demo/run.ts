@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { GatewayConfig } from '../../../config/gateway-config.ts'
 import { loadConfig } from '../../../config/load.ts'
-import { sm2Verify } from '../../../proto/crypto/sm2-signature.ts'
 import { formatScaled } from '../../../proto/decimal.ts'
 import { itemById } from '../../../proto/items.ts'
 import { isGap } from '../../../proto/reading.ts'
@@ -11,7 +10,7 @@ import { slotOf } from '../../../proto/slot.ts'
 import { ANCHOR_REASON } from '../../../proto/wire/anchor.ts'
 import type { Output } from '../../cli/output.ts'
 import type { AgentStore, Clock, StoredAlarm } from '../../ports.ts'
-import { loadLedgerKeys, readGatewayKey } from '../keys.ts'
+import { loadLedgerKeys, readGatewayKeys } from '../keys.ts'
 import { ledgerCounts } from '../ledger.ts'
 import { quietHost } from '../line.ts'
 import { buildStoredProof, type VerifyResult, verifyEvidence } from '../proofs.ts'
@@ -190,7 +189,7 @@ async function proofPoints(
       batch,
       {
         recipientKey: loadLedgerKeys(site.ledgerKeyFile).encryptionKey,
-        gatewayKey: readGatewayKey(site.bundleFile, sm2Verify).publicKey
+        gatewayKey: readGatewayKeys(site.bundleFile).publicKey
       },
       PROVED_METER
     ),

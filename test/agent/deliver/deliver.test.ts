@@ -15,6 +15,7 @@ import { openLedgerUplink } from '../../../drivers/uplink/ledger-uplink.ts'
 import { fromUtf8 } from '../../../proto/bytes.ts'
 import { signAlarm, signReceipt, signRequest } from '../../../proto/envelope/signed-objects.ts'
 import { isGap } from '../../../proto/reading.ts'
+import { ANCHOR_REASON } from '../../../proto/wire/anchor.ts'
 import { RECEIPT_STATUS, type ReceiptStatus } from '../../../proto/wire/receipt.ts'
 import { compileOnce } from '../support/compile.ts'
 import { CHILD_FIRST_SLOT, CHILD_METERS } from '../support/gateway-child.ts'
@@ -281,6 +282,42 @@ t.test('a ledger that lost its past is told again; a new epoch waits for the old
   await later(400_000)
   t.equal(states(), 'd'.repeat(16))
   t.equal(ledgerStore.counts().evidence, 0)
+})
+
+t.test('the key changes among undelivered batches: all of the old key first, nothing lost', async t => {
+  const { ledgerStore, wire, commit, begin, states, store, later, troubles } = setUp(t)
+  const old = sealChain(5)
+  const after = { epoch: new Uint8Array(8).fill(6), signer: strangerSigner }
+  const opening = sealAs({
+    ...after,
+    reason: ANCHOR_REASON.keyRotation,
+    prev: (old[4] as SealedBatch).anchorHash,
+    slotFrom: 105,
+    slotTo: 105,
+    readings: slotReadings(105)
+  })
+  const next = sealAs({
+    ...after,
+    seq: 1,
+    prev: opening.anchorHash,
+    slotFrom: 106,
+    slotTo: 106,
+    readings: slotReadings(106)
+  })
+  commit([...old, opening, next])
+  // set aside once, by a ledger that had the wrong key perhaps: its next epoch names it
+  store.refuse(EPOCH, 4, 'undecryptable')
+  await begin()
+  t.equal(states(), 'ddddrss', 'the new key is not known there yet')
+  t.match(troubles.at(-1), { kind: 'held', detail: /badSignature/ })
+  t.equal(ledgerStore.counts(GATEWAY).anchors, 4)
+  const { kid, publicKey: signKey } = strangerSigner
+  ledgerStore.enrol({ gateway: GATEWAY, signKey, kid, status: 'active' })
+  for (let i = 0; i < 4; i++) await later(400_000)
+  t.equal(states(), 'd'.repeat(7), 'what the ledger misses of the old epoch is sent again before the new one')
+  t.same(ledgerStore.counts(GATEWAY), { anchors: 7, readings: 14, alarms: 0, evidence: 2 })
+  t.equal(troubles.at(-1), undefined)
+  t.equal(wire.sent['anchor'], wire.sent['batch'])
 })
 
 t.test('alarms and requests', async t => {

@@ -1,11 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import t from 'tap'
+import { enrolGateway } from '../../../agent/ledger/enrolment.ts'
 import { Ledger } from '../../../agent/ledger/ledger.ts'
 import type { LedgerUplink, SealedBatch, UplinkTopic } from '../../../agent/ports.ts'
 import { openLedgerStore } from '../../../drivers/store/ledger-store.ts'
+import { toHex, utf8 } from '../../../proto/bytes.ts'
+import { sm3 } from '../../../proto/crypto/digest.ts'
 import { keyId } from '../../../proto/crypto/sm2-curve.ts'
+import { createSigner, type Signer } from '../../../proto/envelope/keys.ts'
+import {
+  openRegistration,
+  type Registration,
+  type Replacement,
+  signRegistration,
+  signReplacement
+} from '../../../proto/envelope/registration.ts'
+import type { SealInput } from '../../../proto/envelope/seal.ts'
 import { alarmHash, signAlarm, verifyReceipt, verifyRequest } from '../../../proto/envelope/signed-objects.ts'
 import { ANCHOR_REASON } from '../../../proto/wire/anchor.ts'
 import { decodeBatch, encodeBatch } from '../../../proto/wire/batch.ts'
@@ -137,6 +150,128 @@ t.test('a chain is taken in order, once, whatever comes twice', async t => {
     'the old epoch goes on elsewhere: two gateways with one identity'
   )
   t.equal(state.store.gateway(GATEWAY)?.status, 'frozen')
+})
+
+const bundleOf = (signer: Signer, replaces: readonly Replacement[] = []): Registration =>
+  openRegistration(
+    JSON.stringify(
+      signRegistration({ gateway: GATEWAY, chainAccount: '0x1', chainGatewayId: '0x2' }, signer, replaces)
+    )
+  )
+
+t.test('a further key needs the signature of the newest, and is over when a newer one has begun', async t => {
+  const { state, take, both, restart } = setUp(t)
+  const [second, third, thief] = ['second', 'third', 'thief'].map(name => createSigner(sm3(utf8(name)))) as [
+    Signer,
+    Signer,
+    Signer
+  ]
+  const toSecond = signReplacement(GATEWAY, gatewaySigner, second, 1_700_000_000)
+  const toThird = signReplacement(GATEWAY, second, third, 1_700_000_100)
+  const [b0, b1, b2] = sealChain(3) as [SealedBatch, SealedBatch, SealedBatch]
+  const alarm = {
+    gateway: GATEWAY,
+    meter: null,
+    rule: 'line',
+    state: 'raised',
+    class: 'general',
+    cleared: null,
+    location: null,
+    evidence: new Uint8Array(0),
+    bus: null
+  } as const
+  const alarmAt = (raised: number, signer: Signer) =>
+    take('alarm', signAlarm({ ...alarm, raised, id: raised }, signer))
+  const enrol = (registration: Registration, trusted: string[] = []): string =>
+    enrolGateway(state.store, registration, trusted)
+  const rotation = (change: Partial<SealInput> = {}): SealedBatch =>
+    sealAs({
+      ...{ epoch: new Uint8Array(8).fill(2), prev: b2.anchorHash, reason: ANCHOR_REASON.keyRotation },
+      ...{ slotFrom: 103, slotTo: 103, readings: slotReadings(103), signer: second, created: 1_700_001_000 },
+      ...change
+    })
+  t.same(both(b0), ['wait', 'accepted'])
+  t.equal(enrol(bundleOf(gatewaySigner)), 'known')
+  t.throws(() => enrol(bundleOf(second)), { code: 'CRYPTO_SIGNATURE', next: /--trust-key [0-9a-f]{16}/ })
+  const signedByThief = signReplacement(GATEWAY, thief, second, 1)
+  t.throws(() => enrol(bundleOf(second, [signedByThief])), { code: 'CRYPTO_SIGNATURE' }, 'by a stranger')
+  t.equal(take('anchor', b1.anchor), 'wait')
+  t.equal(take('anchor', rotation().anchor), 'badSignature', 'a key that is not enrolled')
+  t.equal(enrol(bundleOf(second, [toSecond])), 'keyReplaced')
+  t.equal(enrol(bundleOf(second, [toSecond])), 'known')
+  t.equal(enrol(bundleOf(gatewaySigner)), 'known', 'the bundle before changes nothing')
+  restart()
+  t.equal(take('anchor', rotation().anchor), 'gap', 'the batches under the old key come first')
+  t.equal(
+    take('anchor', sealAs({ seq: 1, prev: b0.anchorHash, signer: second }).anchor),
+    'badSignature',
+    'never two keys in one epoch'
+  )
+  t.same(
+    [...both(b1), ...both(b2)],
+    ['wait', 'accepted', 'wait', 'accepted'],
+    'nothing signed before is lost'
+  )
+  t.equal(
+    alarmAt(1_700_000_900, gatewaySigner),
+    'alarmAccepted',
+    'the old key counts until the new one is used'
+  )
+  const pending = rotation({ epoch: new Uint8Array(8).fill(3), signer: gatewaySigner })
+  t.equal(take('anchor', pending.anchor), 'wait', 'as long as the new key has not begun')
+  t.same(both(rotation()), ['wait', 'accepted'])
+
+  t.equal(take('batch', pending.batch), 'badSignature', 'it waited too long')
+  const next = { seq: 3, prev: b2.anchorHash, slotFrom: 103, slotTo: 103, readings: slotReadings(103) }
+  t.equal(take('anchor', sealAs(next).anchor), 'badSignature', 'the old key goes on in its epoch')
+  t.equal(
+    take('anchor', sealAs({ ...next, seq: 2, prev: b1.anchorHash }).anchor),
+    'badSignature',
+    'or signs a number twice'
+  )
+  t.equal(state.store.gateway(GATEWAY)?.status, 'active', 'whoever stole it stops nothing')
+  t.same(
+    [...both(b1), ...both(b2)],
+    ['accepted', 'accepted', 'accepted', 'accepted'],
+    'stored ones come again'
+  )
+  t.equal(alarmAt(1_700_000_999, gatewaySigner), 'alarmAccepted', 'a stored alarm comes late')
+  t.equal(alarmAt(1_700_001_001, gatewaySigner), 'badSignature', 'raised after the key was over')
+  t.equal(alarmAt(1_700_001_001, second), 'alarmAccepted')
+
+  const branch = signReplacement(GATEWAY, gatewaySigner, thief, 1_700_002_000)
+  t.throws(() => enrol(bundleOf(thief, [branch])), { code: 'CRYPTO_SIGNATURE' }, 'an old key admits nobody')
+  t.equal(enrol(bundleOf(third, [toThird, toSecond])), 'keyReplaced')
+  t.throws(() => openRegistration('{}'), { code: 'CRYPTO_KEY' }, 'no bundle')
+  t.throws(() => bundleOf(third, [toSecond]), { code: 'CRYPTO_SIGNATURE' }, 'a link is missing')
+  t.throws(() => bundleOf(third, [{ ...toThird, time: 1 }]), { code: 'CRYPTO_SIGNATURE' }, 'changed')
+  t.equal(enrol(bundleOf(thief), [toHex(thief.kid)]), 'keyReplaced', 'a lost key: a person has compared it')
+
+  const fresh = setUp(t)
+  t.equal(enrolGateway(fresh.state.store, bundleOf(third, [toThird, toSecond]), []), 'keyReplaced')
+  t.equal(fresh.state.store.gateway(GATEWAY)?.keys.length, 3, 'two rotations in one bundle')
+  t.equal(
+    enrolGateway(fresh.state.store, { ...bundleOf(third, [toThird, toSecond]), gateway: 'G-3' }, []),
+    'enrolled'
+  )
+  t.equal(fresh.state.store.gateway('G-3')?.keys.length, 3, 'what the earlier keys signed may still come')
+})
+
+t.test('a database of the version before keeps its gateways and their key', async t => {
+  const dir = t.testdir()
+  const path = join(dir, 'ledger.db')
+  const options = { nowMs: () => 1_700_000_000_000 }
+  const entry = { gateway: GATEWAY, signKey: gatewaySigner.publicKey, kid: gatewaySigner.kid }
+  const before = openLedgerStore(path, options)
+  before.enrol({ ...entry, status: 'active' })
+  before.setStatus(GATEWAY, 'frozen')
+  before.close()
+  const sql = new Database(path)
+  sql.exec('DROP TABLE gateway_key; PRAGMA user_version = 1')
+  sql.close()
+  const after = openLedgerStore(path, options)
+  t.match(after.gateway(GATEWAY), { status: 'frozen', keys: [{ kid: gatewaySigner.kid, since: null }] })
+  after.close()
 })
 
 t.test('what does not hold is refused with its reason', async t => {

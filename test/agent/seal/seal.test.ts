@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { SealLoop, type SealOptions, type SealPoint } from '../../../agent/seal/seal-loop.ts'
 import { openAgentStore } from '../../../drivers/store/agent-store.ts'
-import { toHex } from '../../../proto/bytes.ts'
+import { equalBytes, toHex } from '../../../proto/bytes.ts'
 import { openBatch } from '../../../proto/envelope/open.ts'
 import { gapReasonOf } from '../../../proto/reading.ts'
 import { ANCHOR_REASON } from '../../../proto/wire/anchor.ts'
+import { decodeSigned } from '../../../proto/wire/signed.ts'
 import {
   countingRandom,
   deviceSecret,
@@ -18,12 +19,18 @@ import {
   RATIO,
   readingOf,
   recipientKey,
-  recipients
+  recipients,
+  strangerSigner
 } from '../support/parties.ts'
 
 const SLOT_MS = 900_000
 const FIRST = 1_900_000
 const METERS = ['A', 'B', 'C']
+/** the key after a rotation */
+const newSigner = strangerSigner
+const keyOf = (signed: Uint8Array): Uint8Array =>
+  [gatewaySigner, newSigner].find(({ kid }) => equalBytes(kid, decodeSigned(signed).kid))?.publicKey ??
+  gatewaySigner.publicKey
 
 function setUp(t: { teardown(fn: () => void): void }) {
   const dir = mkdtempSync(join(tmpdir(), 'wattproof-seal-'))
@@ -55,7 +62,7 @@ function setUp(t: { teardown(fn: () => void): void }) {
     state.store.queryBatches({}).map(({ epoch, seq, batch, anchor }) => {
       const { readings, anchor: claim } = openBatch(batch, anchor, {
         recipientKey,
-        gatewayKey: gatewaySigner.publicKey
+        gatewayKey: keyOf(anchor)
       })
       const leaves = readings.map(({ meter, slot, version, quality }) => {
         const reason = gapReasonOf(quality)
@@ -194,6 +201,68 @@ t.test('a lost state opens one new epoch that names the last acknowledged anchor
   t.same(opening?.prev, acknowledged?.anchorHash)
   state.store.close()
 })
+
+t.test(
+  'another key opens an epoch that names the last anchor sealed, whatever is still on its way',
+  async t => {
+    const { clock, state, loopOf, story, reopen } = setUp(t)
+    const rotated = (change: Partial<SealOptions> = {}) => loopOf({ signer: newSigner, ...change })
+    loopOf().step()
+    for (let i = 0; i < 3; i++) {
+      clock.pass(SLOT_MS)
+      t.equal(loopOf().step(), true)
+    }
+    const old = state.store.head()
+    state.store.acknowledge(old?.epoch as Uint8Array, 0, Uint8Array.of(1))
+    const kept = state.store.queryBatches({}).map(({ anchor, batch }) => [toHex(anchor), toHex(batch)])
+    state.store.appendReadings('bus', [readingOf('A', FIRST, 2)])
+    t.equal(rotated().step(), false, 'an epoch begins with a slot, not with late readings')
+    clock.pass(SLOT_MS)
+    for (const point of ['completed', 'sealed'] as SealPoint[]) {
+      const killed = rotated({
+        hit: at => {
+          if (at === point) throw new Error('killed')
+        }
+      })
+      t.throws(() => killed.step(), { message: 'killed' }, point)
+      reopen()
+    }
+    const loop = rotated()
+    while (loop.step());
+    t.equal(state.store.lastSealedSlot(), FIRST + 3, 'its slot is sealed')
+    reopen()
+    clock.pass(SLOT_MS)
+    const again = rotated()
+    while (again.step());
+    t.same(
+      story().map(line => line.slice(3).split(':')[0]),
+      ['0 provision A0', '1 slot A1', '2 slot A2', '0 keyRotation A3', '1 supplementary A0v2', '2 slot A4']
+    )
+    const all = state.store.queryBatches({})
+    t.same(all[3]?.prev, old?.anchorHash, 'nothing was left out between the epochs')
+    t.same(
+      all.slice(0, 3).map(({ anchor, batch }) => [toHex(anchor), toHex(batch)]),
+      kept,
+      'what was signed before is sent as it was'
+    )
+    t.same(
+      all.map(({ anchor }) => toHex(keyOf(anchor)) === toHex(newSigner.publicKey)),
+      [false, false, false, true, true, true],
+      'one key an epoch'
+    )
+    t.equal(new Set(all.map(({ epoch, seq }) => `${toHex(epoch)}/${seq}`)).size, all.length)
+
+    clock.pass(SLOT_MS)
+    reopen()
+    t.equal(loopOf().step(), true, 'back to a key that had an epoch')
+    t.equal(
+      new Set(state.store.queryBatches({}).map(({ epoch }) => toHex(epoch))).size,
+      3,
+      'yet another epoch'
+    )
+    state.store.close()
+  }
+)
 
 t.test('other work goes on while a batch is sealed, and what an abort cuts off leaves no trace', async t => {
   const { clock, state, loopOf } = setUp(t)
