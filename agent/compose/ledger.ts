@@ -54,7 +54,7 @@ export async function runLedger(
   const keys = loadLedgerKeys(settings.keyFile)
   const store = openLedgerStore(settings.dbFile, { nowMs: clock.nowMs })
   try {
-    for (const file of settings.register) onEvent(enrol(store, file, settings.trustKeys))
+    const enrolments = settings.register.map(file => enrol(store, file, settings.trustKeys))
     const uplink = openLedgerUplink({
       ledger: settings.name,
       broker,
@@ -84,7 +84,9 @@ export async function runLedger(
         }
       })
       await ledger.start()
+      // ready comes first: whoever started this process waits for that line
       onEvent({ event: 'ready', ledger: settings.name, pid: process.pid })
+      for (const event of enrolments) onEvent(event)
       await aborted(stop)
     } finally {
       await uplink.close()
