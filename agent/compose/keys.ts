@@ -130,7 +130,8 @@ export interface GatewayKeys {
 export function readGatewayKeys(file: string): GatewayKeys {
   const text = readTextFile(file)
   if (text.trimStart().startsWith('{')) return readRegistration(file)
-  return { gateway: undefined, publicKey: decodePublicKey(text), earlier: [] }
+  const publicKey = fromFile(file, PUBLIC_PEM, () => decodePublicKey(text))
+  return { gateway: undefined, publicKey, earlier: [] }
 }
 
 /** A bundle of `keys register` or `keys rotate`, every signature checked. @throws HostError HOST_IO, CryptoError with the file */
@@ -152,11 +153,12 @@ export function readRegistration(file: string): Registration {
 
 const FRESH_BUNDLE = 'ask for a fresh one: wattproof keys register'
 
+const PUBLIC_PEM = 'give a PEM with BEGIN PUBLIC KEY, curve sm2p256v1, as keys init --ledger writes it'
+
 /** Public key of a PEM file. @throws HostError HOST_IO, CryptoError CRYPTO_KEY naming the file */
 export function readPublicKeyFile(file: string): Uint8Array {
   const text = readTextFile(file)
-  const next = 'a PEM with BEGIN PUBLIC KEY, curve sm2p256v1, as keys init --ledger writes it'
-  return fromFile(file, next, () => decodePublicKey(text))
+  return fromFile(file, PUBLIC_PEM, () => decodePublicKey(text))
 }
 
 function readTextFile(file: string): string {

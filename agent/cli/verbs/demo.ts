@@ -1,5 +1,6 @@
 import { EXIT, UsageError } from '../errors.ts'
 import { parseCount } from '../slots.ts'
+import { say } from '../text.ts'
 import { textOption, type Verb } from '../verb.ts'
 
 export const demoVerb: Verb = {
@@ -22,7 +23,14 @@ export const demoVerb: Verb = {
       })
     }
     const { runDemo } = await import('../../compose/demo/run.ts')
-    const held = await runDemo({ slots, slotSeconds, keep: options['keep'] === true }, out, signal)
-    return held ? EXIT.done : EXIT.doesNotHold
+    try {
+      const held = await runDemo({ slots, slotSeconds, keep: options['keep'] === true }, out, signal)
+      return held ? EXIT.done : EXIT.doesNotHold
+    } catch (error) {
+      // Ctrl-C ends the parts of the demo too, each with its own complaint; and what was cut off has shown nothing
+      if (!signal.aborted) throw error
+      out.complain(say(['interrupted: nothing was proved', '已中断:未完成验证'], out.lang))
+      return EXIT.doesNotHold
+    }
   }
 }

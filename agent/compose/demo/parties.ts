@@ -38,15 +38,20 @@ const READY_MS = 20_000
 
 /**
  * Starts broker, chain, simulator, ledger and agent, in that order.
- * @param tell gets a line for each part that is up
+ * @param announce gets a line for each part that is up @param signal ends it between two parts
  */
 export async function startSite(
   plan: DemoPlan,
-  tell: (what: string, detail: string) => void
+  announce: (what: string, detail: string) => void,
+  signal: AbortSignal
 ): Promise<DemoSite> {
   const closers: (() => Promise<unknown>)[] = []
   const stop = async () => {
     for (const close of closers.splice(0).reverse()) await close().catch(() => undefined)
+  }
+  const tell = (what: string, detail: string) => {
+    announce(what, detail)
+    signal.throwIfAborted()
   }
   try {
     const broker: EmbeddedBroker = await startBroker()

@@ -52,7 +52,7 @@ export async function runDemo(options: DemoOptions, out: Output, signal: AbortSi
       `wattproof demo: ${options.slots} slots of ${options.slotSeconds} s, ${DEMO_METERS.length} simulated meters on 2 lines`,
       `wattproof 演示:${options.slots} 个时段,每个 ${options.slotSeconds} 秒,2 条总线上 ${DEMO_METERS.length} 只模拟电表`
     ])
-    site = await startSite(plan, tell)
+    site = await startSite(plan, tell, signal)
     const config = loadConfig(site.configFile)
     const { agent, ledger } = site
     const timeoutMs = (options.slots + 4) * options.slotSeconds * 1000 + 30_000
