@@ -5,6 +5,12 @@ import t from 'tap'
 import { concatBytes, equalBytes, fromHex, toHex, utf8 } from '../../proto/bytes.ts'
 import { type AbiValue, decodeAbi, encodeAbi, parseTypes, selector } from '../../proto/chain/abi.ts'
 import { contractAddress, parseAddress } from '../../proto/chain/address.ts'
+import {
+  alarmArguments,
+  alarmCode,
+  decodeAlarmCall,
+  decodeAlarmFiled
+} from '../../proto/chain/alarm-record.ts'
 import { anchorTuple, decodeAnchorCall, decodeAnchored } from '../../proto/chain/anchor-record.ts'
 import { createContractCodec, encodeTopic, gatewayKey } from '../../proto/chain/contract-codec.ts'
 import {
@@ -427,4 +433,44 @@ t.test('calls, events and reverts of the contract', async t => {
   t.equal(codec.decodeRevert(new Uint8Array(0)).name, 'unknown')
   const text = concatBytes(fromHex('08c379a0'), encodeAbi(parseTypes('bytes'), [utf8('no')]))
   t.same(codec.decodeRevert(text), { name: 'Error', fields: { text: utf8('no') } })
+})
+
+t.test('an alarm as the contract files it', async t => {
+  const text = (octets: Uint8Array) => new TextDecoder().decode(octets)
+  t.equal(text(alarmCode('ratio')), `ratio${'\0'.repeat(27)}`, 'the rule from the left, zeros behind')
+  const longest = 'a-rule-whose-id-has-32-octets-aa'
+  t.equal(text(alarmCode(longest)), longest)
+  t.same(alarmCode(`${longest}a`), sha256(utf8(`${longest}a`)), 'what does not fit is hashed')
+  t.equal(alarmCode('变比不符的计量点').length, 32, 'octets count, not characters')
+
+  const codec = createContractCodec(keccak256)
+  const alarm = {
+    gateway: gatewayKey('BD-QY-0017'),
+    code: alarmCode('event-cover'),
+    raised: 1_790_000_100,
+    evidence: new Uint8Array(32).fill(7)
+  }
+  const call = codec.encodeCall('fileAlarm', ...alarmArguments(alarm))
+  t.equal(call.length, 4 + 4 * 32)
+  t.same(call.subarray(36, 68), alarm.code)
+  t.same(decodeAlarmCall(codec, call), alarm)
+  t.equal(decodeAlarmCall(codec, codec.encodeCall('VERSION')), undefined)
+  t.equal(decodeAlarmCall(codec, fromHex('00000000')), undefined)
+
+  const by = new Uint8Array(20).fill(9)
+  const topics = [
+    codec.topic('AlarmFiled'),
+    encodeTopic('bytes32', alarm.gateway),
+    encodeTopic('bytes32', alarm.code)
+  ]
+  const data = hex(encodeAbi(parseTypes('uint64,bytes32,address'), [1_790_000_100n, alarm.evidence, by]))
+  t.same(decodeAlarmFiled(codec, { topics, data }), { ...alarm, by })
+  const role = {
+    topics: [codec.topic('RoleSet'), encodeTopic('address', by)],
+    data: hex(encodeAbi(parseTypes('uint256,address'), [1n, by]))
+  }
+  t.equal(decodeAlarmFiled(codec, role), undefined, 'another event of ours')
+  t.equal(decodeAlarmFiled(codec, { topics: [`0x${'00'.repeat(32)}`], data }), undefined)
+  t.throws(() => decodeAlarmFiled(codec, { topics: topics.slice(0, 2), data }), code('CODEC_SHAPE'))
+  t.throws(() => decodeAlarmFiled(codec, { topics, data: data.slice(0, -64) }), code('CODEC_TRUNCATED'))
 })
