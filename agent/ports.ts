@@ -274,17 +274,15 @@ export interface BatchStore {
   findLeaf(meter: string, slot: number, version?: number): { batch: StoredBatch; index: number } | undefined
 }
 
-/** An anchor on its way to the chain: built -> sent -> mined -> final; side exits blocked, conflict. */
+/** A transaction on its way to the chain: built -> sent -> mined -> final; side exits blocked, conflict. */
 export type AnchorState = 'built' | 'sent' | 'mined' | 'final' | 'blocked' | 'conflict'
 
-export interface AnchorAttempt {
-  readonly epoch: Uint8Array
-  readonly seq: number
+interface ChainAttempt {
   readonly n: number
   readonly chainId: bigint
   readonly from: string
   readonly nonce: bigint
-  /** raw signed transaction: sent again byte for byte; empty where another's transaction had recorded the anchor (nonce 0) */
+  /** raw signed transaction: sent again byte for byte; empty where another's transaction had recorded the same (nonce 0) */
   readonly raw: Uint8Array
   readonly txHash: string
   readonly state: AnchorState
@@ -292,6 +290,37 @@ export interface AnchorAttempt {
   readonly blockNumber: bigint | null
   readonly blockHash: string | null
   readonly finalAt: number | null
+  readonly detail: string | null
+}
+
+/** A transaction that records a batch's anchor. */
+export interface AnchorAttempt extends ChainAttempt {
+  readonly epoch: Uint8Array
+  readonly seq: number
+}
+
+/** A transaction that files an alarm as an event. */
+export interface AlarmAttempt extends ChainAttempt {
+  readonly alarm: number
+}
+
+/** The account's transactions are one sequence of nonces, whatever they are for. */
+export type Attempt = AnchorAttempt | AlarmAttempt
+
+/** An alarm that is to be an event on chain and is none yet. */
+export interface DueAlarm {
+  readonly id: number
+  /** `signed` alarm of the wire contract: the raise */
+  readonly signed: Uint8Array
+  /** transactions made for it so far */
+  readonly attempts: number
+}
+
+/** How far an alarm has come on its way to the chain; 'due': no transaction was made yet. */
+export interface AlarmFiling {
+  readonly state: AnchorState | 'due'
+  readonly txHash: string | null
+  readonly blockNumber: bigint | null
   readonly detail: string | null
 }
 
@@ -307,15 +336,26 @@ export interface AnchorStore {
    * @param afterEpoch only batches of epochs begun after this one: what is left of it can never be anchored
    */
   nextUnanchored(afterEpoch?: Uint8Array): StoredBatch | undefined
+  /** The oldest alarm due for the chain with an id above the one given, live attempt or not. */
+  nextDueAlarm(afterId: number): DueAlarm | undefined
   /** The one attempt in flight (built, sent or mined), if any. */
-  inFlight(): AnchorAttempt | undefined
+  inFlight(): Attempt | undefined
   /** Writes the attempt with its raw bytes and takes its nonce, in one durable transaction, before anything is sent. */
-  saveAttempt(attempt: AnchorAttempt): void
+  saveAttempt(attempt: Attempt): void
   updateAttempt(
     txHash: string,
     change: Partial<Pick<AnchorAttempt, 'state' | 'blockNumber' | 'blockHash' | 'finalAt' | 'detail'>>
   ): void
   attempts(query: AnchorQuery): AnchorAttempt[]
+  /** As {@link attempts}, those that file alarms, in the order they were made. */
+  alarmAttempts(query: AnchorQuery): AlarmAttempt[]
+  /** Transactions of the account with fromNonce <= nonce < belowNonce, lowest first; where two share one, the newer first. */
+  transactions(
+    account: { readonly chainId: bigint; readonly from: string },
+    fromNonce: bigint,
+    belowNonce: bigint,
+    limit: number
+  ): Pick<Attempt, 'nonce' | 'raw' | 'txHash'>[]
   /** Highest nonce ever taken by this account on this chain; undefined when none. */
   lastNonce(chainId: bigint, from: string): bigint | undefined
 }
@@ -350,10 +390,13 @@ export interface AlarmQuery {
 
 export interface AlarmStore {
   nextAlarmId(): number
-  saveAlarm(alarm: StoredAlarm): void
+  /** @param onChain true with a raise: in the same durable transaction it becomes due for the chain */
+  saveAlarm(alarm: StoredAlarm, onChain?: boolean): void
   alarms(query: AlarmQuery): StoredAlarm[]
   undeliveredAlarms(limit: number): StoredAlarm[]
   acknowledgeAlarmDelivery(id: number, state: AlarmState, receipt: Uint8Array): void
+  /** undefined: the alarm was never to be an event on chain */
+  alarmFiling(id: number): AlarmFiling | undefined
 }
 
 /** What a store holds, in counts: cheap whatever has piled up. */

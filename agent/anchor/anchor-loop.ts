@@ -1,9 +1,9 @@
 import { equalBytes, toHex } from '../../proto/bytes.ts'
-import { parseAddress } from '../../proto/chain/address.ts'
 import { type ContractCodec, gatewayKey } from '../../proto/chain/contract-codec.ts'
-import { ethereumAddress } from '../../proto/crypto/secp256k1.ts'
 import { isWattproofError } from '../../proto/errors.ts'
-import type { AnchorAttempt, AnchorStore, ChainNode, Clock, Log, StoredBatch } from '../ports.ts'
+import type { AnchorAttempt, AnchorStore, Attempt, ChainNode, Clock, Log, StoredBatch } from '../ports.ts'
+import { type AccountState, readAccount } from './account.ts'
+import { AlarmFiling } from './alarm-filing.ts'
 import type { AnchorContext } from './anchor-context.ts'
 import {
   ANCHOR_PACE,
@@ -11,37 +11,31 @@ import {
   type AnchorStep,
   type AnchorTrouble,
   backoffMs,
+  chainTrouble,
   trouble
 } from './anchor-step.ts'
-import { adoptAttempt, signAttempt } from './attempt.ts'
-import { createContractReader, type FoundAnchor } from './contract-reader.ts'
+import { adoptedAttempt, anchorCall, builtAttempt } from './attempt.ts'
+import { createContractReader, type FoundAnchor, isForeignAnswer } from './contract-reader.ts'
 import { InFlight } from './in-flight.ts'
 import { isStuck, type Position, readPosition } from './position.ts'
+import { Wallet, type WalletOptions } from './wallet.ts'
 
 /** Looks at a gap before it is believed. */
 const GAP_LOOKS = 3
 
-export interface AnchorLoopOptions {
+export interface AnchorLoopOptions extends WalletOptions {
   readonly store: AnchorStore
   readonly chain: ChainNode
   readonly clock: Clock
   readonly log: Log
   /** for the chain's kind: createContractCodec(keccak256) on EVM */
   readonly codec: ContractCodec
-  readonly contract: string
-  /** the gateway's id as configured */
+  /** the gateway's id as configured; privateKey is its signer in the registry */
   readonly gateway: string
-  /** secp256k1, 32 octets: the gateway's signer in the registry */
-  readonly privateKey: Uint8Array
-  /** accounts before it: used as long as the registry names one of them */
-  readonly earlierKeys?: readonly Uint8Array[]
   /** undefined: the chain of the attempts in the store, else whatever chain answers first */
   readonly chainId?: bigint
   /** blocks that make an anchor final, its own counted; 1 on PBFT-family chains */
   readonly confirmations?: number
-  /** a first anchor with its epoch costs 160 000, a later one 55 000; no estimate is asked for, it fails on doubt */
-  readonly gasLimit?: bigint
-  readonly gasPrice?: bigint
   readonly pace?: Partial<AnchorPace>
   /** 0 <= x < 1 */
   readonly random: () => number
@@ -58,16 +52,14 @@ export interface AnchorStatus {
 }
 
 /**
- * Brings the store's batches on chain, one transaction in flight, in the order they were sealed.
+ * Brings the store's batches on chain, one transaction in flight, in the order they were sealed; alarms that are due are filed in between.
  * Everything it must not forget is in the store before it is sent, so a kill at any point resumes.
  */
 export class AnchorLoop {
   readonly #options: AnchorLoopOptions
   readonly #context: AnchorContext
   readonly #inFlight: InFlight
-  /** the registry's signer among our accounts; the newest until it was asked */
-  #account: string
-  #privateKey: Uint8Array
+  readonly #filing: AlarmFiling
   #chainId: bigint | undefined
   #proved = false
   #trouble: AnchorTrouble | undefined
@@ -82,18 +74,18 @@ export class AnchorLoop {
       ...{ store, chain, clock, log, codec, contract, random },
       reader: createContractReader(chain, contract, codec),
       gateway: gatewayKey(options.gateway),
+      wallet: new Wallet(options),
       confirmations: BigInt(options.confirmations ?? 1),
       pace: { ...ANCHOR_PACE, ...options.pace }
     }
     this.#inFlight = new InFlight(this.#context)
-    this.#privateKey = options.privateKey
-    this.#account = ethereumAddress(options.privateKey)
+    this.#filing = new AlarmFiling(this.#context)
     this.#chainId = options.chainId
   }
 
   status(): AnchorStatus {
-    const { contract } = this.#context
-    return { account: this.#account, contract, height: this.#inFlight.height, trouble: this.#trouble }
+    const { wallet, contract } = this.#context
+    return { account: wallet.account, contract, height: this.#inFlight.height, trouble: this.#trouble }
   }
 
   /** Works until the signal aborts. Rejects only on a damaged store or a defect. */
@@ -133,7 +125,8 @@ export class AnchorLoop {
       // Whatever it was, the chain is proved again before anything else is believed.
       this.#proved = false
       this.#note(step.trouble)
-    } else if (step.kind !== 'waiting') {
+    } else if (step.kind === 'idle' || (step.kind === 'moved' && step.of === 'anchor')) {
+      // A filed alarm says nothing about what keeps the anchors.
       this.#failures = 0
       this.#note(undefined)
     }
@@ -145,17 +138,41 @@ export class AnchorLoop {
     const chainId = await this.#prove()
     if (typeof chainId !== 'bigint') return chainId
     const attempt = store.inFlight()
-    if (attempt !== undefined) return this.#inFlight.follow(attempt)
+    if (attempt !== undefined) return this.#follow(attempt)
     const batch = store.nextUnanchored()
+    const alarm = this.#filing.next(batch !== undefined)
+    if (alarm !== undefined) {
+      // Asked again for each of the few: a revert costs a nonce, and on some nodes a place in the pool.
+      this.#proved = false
+      const proved = await this.#prove()
+      const account =
+        typeof proved === 'bigint' ? await readAccount(this.#context, this.#inFlight, proved) : proved
+      if (account.kind !== 'account') return account
+      // A nonce whose octets a node refused goes to those octets first, an alarm's or an anchor's.
+      const { blocked } = account
+      const owner = blocked !== undefined && 'alarm' in blocked ? this.#filing.retried(blocked) : undefined
+      const isAnchors = blocked !== undefined && !('alarm' in blocked) && batch !== undefined
+      if (!isAnchors) return this.#filing.file(owner ?? alarm, account)
+    }
+    this.#filing.yielded()
     return batch === undefined ? { kind: 'idle' } : this.#begin(batch, chainId)
+  }
+
+  async #follow(attempt: Attempt): Promise<AnchorStep> {
+    const step = await this.#inFlight.follow(attempt)
+    if ('alarm' in attempt) this.#filing.note(attempt, step)
+    // The registry may have changed since it was asked: the anchors must not run into the same.
+    if (step.kind === 'moved' && step.to === 'blocked') this.#proved = false
+    return step
   }
 
   /** The right chain, our contract on it, and this account admitted: asked at start and after every trouble. */
   async #prove(): Promise<bigint | AnchorStep> {
-    const { chain, reader, store, gateway, contract, log } = this.#context
+    const { chain, reader, store, gateway, wallet, contract, log } = this.#context
     if (this.#proved && this.#chainId !== undefined) return this.#chainId
     const chainId = await chain.chainId()
-    const known = this.#chainId ?? store.attempts({ newestFirst: true, limit: 1 })[0]?.chainId
+    const newest = { newestFirst: true, limit: 1 }
+    const known = this.#chainId ?? (store.attempts(newest)[0] ?? store.alarmAttempts(newest)[0])?.chainId
     if (known !== undefined && known !== chainId) {
       return trouble('wrongChain', `the nodes are on chain ${chainId}, this gateway anchors on ${known}`)
     }
@@ -165,28 +182,18 @@ export class AnchorLoop {
     })
     if (version === undefined) return trouble('noContract', `no MeterAnchor contract at ${contract}`)
     const entry = await reader.gateway(gateway)
-    if (entry.status !== 'active' || !this.#takeAccount(entry.signer)) {
+    if (entry.status !== 'active' || !wallet.take(entry.signer)) {
+      this.#filing.release()
       const detail = `gateway ${this.#options.gateway} (${toHex(gateway)}) is ${entry.status}`
       return trouble(
         'notAdmitted',
-        `${detail}, its signer 0x${toHex(entry.signer)}, this account ${this.#account}`
+        `${detail}, its signer 0x${toHex(entry.signer)}, this account ${wallet.account}`
       )
     }
     this.#chainId = chainId
     this.#proved = true
-    log.info('anchor-chain', { chainId, contract, account: this.#account, version })
+    log.info('anchor-chain', { chainId, contract, account: wallet.account, version })
     return chainId
-  }
-
-  /** Goes on with the account the registry names, so that anchoring never waits for a rotation. @returns whether it is one of ours */
-  #takeAccount(signer: Uint8Array): boolean {
-    const { privateKey, earlierKeys = [] } = this.#options
-    const key = [privateKey, ...earlierKeys].find(own =>
-      equalBytes(signer, parseAddress(ethereumAddress(own)))
-    )
-    this.#privateKey = key ?? privateKey
-    this.#account = ethereumAddress(this.#privateKey)
-    return key !== undefined
   }
 
   /** Builds the next attempt, or finds that none is needed. */
@@ -194,7 +201,7 @@ export class AnchorLoop {
     const { pace } = this.#context
     const waitMs = this.#spreadMs(oldest)
     if (waitMs > 0) return { kind: 'waiting', waitMs: Math.min(waitMs, pace.pollMs) }
-    const account = await this.#readAccount(chainId)
+    const account = await readAccount(this.#context, this.#inFlight, chainId)
     if (account.kind !== 'account') return account
     const { batch, position } = await this.#choose(oldest)
     // A node a few blocks behind shows an older head: a gap counts when it stays.
@@ -210,20 +217,6 @@ export class AnchorLoop {
     }
     // A node without old logs: a repeat of the head is a no-op that says as much.
     return this.#build(batch, position.kind === 'newEpoch', account)
-  }
-
-  /** Where the account stands: the nonce to take next. */
-  async #readAccount(chainId: bigint): Promise<AccountState | AnchorStep> {
-    const { chain, store, log } = this.#context
-    const nonce = await chain.nonce(this.#account)
-    const last = store.lastNonce(chainId, this.#account)
-    const blocked = last === nonce ? this.#blockedAt(nonce) : undefined
-    if (last !== undefined && nonce <= last && blocked === undefined) {
-      const count = await this.#inFlight.refill(chainId, this.#account, nonce, last + 1n)
-      return trouble('chainBehind', `the chain wants nonce ${nonce}, ${last} was mined; ${count} sent again`)
-    }
-    if (last !== undefined && nonce > last + 1n) log.warn('anchor-key-used-elsewhere', { nonce, last })
-    return { kind: 'account', chainId, nonce, blocked }
   }
 
   /** The oldest batch, or, where its epoch can never go on, the oldest of a later one. */
@@ -242,34 +235,35 @@ export class AnchorLoop {
   }
 
   /** On chain already, by an aggregator or by a transaction this store has lost: final by its event. */
-  async #adopt(batch: StoredBatch, found: FoundAnchor, chainId: bigint): Promise<AnchorStep> {
-    const { store, chain, confirmations, pace } = this.#context
-    if ((await chain.height()) + 1n < found.place.blockNumber + confirmations) {
+  async #adopt(batch: StoredBatch, { anchor, place }: FoundAnchor, chainId: bigint): Promise<AnchorStep> {
+    const { store, chain, clock, confirmations, pace } = this.#context
+    if ((await chain.height()) + 1n < place.blockNumber + confirmations) {
       return { kind: 'waiting', waitMs: pace.pollMs }
     }
-    store.saveAttempt(adoptAttempt(batch, chainId, found, this.#number(batch)))
-    return { kind: 'moved', to: 'final', txHash: found.place.txHash }
+    const { epoch, seq } = batch
+    const found = { by: anchor.by, place }
+    store.saveAttempt({ epoch, seq, ...adoptedAttempt(found, chainId, this.#number(batch), clock.nowMs()) })
+    return { kind: 'moved', of: 'anchor', to: 'final', txHash: place.txHash }
   }
 
   /** Signs the transaction and has the store keep it before anyone sees it. */
   #build(batch: StoredBatch, opensEpoch: boolean, account: AccountState): AnchorStep {
-    const { codec, contract, gateway, store, log } = this.#context
-    const { gasLimit = 400000n, gasPrice = 0n } = this.#options
+    const { codec, gateway, store, clock, log, wallet } = this.#context
     const { chainId, nonce, blocked } = account
-    const plan = { batch, gateway, opensEpoch, contract, chainId, nonce, gasLimit, gasPrice }
-    const attempt = signAttempt(plan, codec, this.#privateKey, this.#number(batch))
-    const { txHash } = attempt
+    const { epoch, seq } = batch
+    const n = this.#number(batch)
+    const signed = wallet.sign(anchorCall(codec, gateway, batch, opensEpoch), chainId, nonce)
+    const { txHash } = signed
     // Refused for good before, and nothing has changed here: the mend was on the node's side.
     if (blocked?.txHash === txHash) store.updateAttempt(txHash, { state: 'built' })
-    else store.saveAttempt(attempt)
-    log.info('anchor-built', { tx: txHash, epoch: toHex(batch.epoch), seq: batch.seq, n: attempt.n, nonce })
-    return { kind: 'moved', to: 'built', txHash }
+    else store.saveAttempt({ epoch, seq, ...builtAttempt(signed, n, clock.nowMs()) })
+    log.info('anchor-built', { tx: txHash, epoch: toHex(epoch), seq, n, nonce })
+    return { kind: 'moved', of: 'anchor', to: 'built', txHash }
   }
 
-  #number(batch: StoredBatch): { n: number; createdAt: number } {
-    const { store, clock } = this.#context
-    const recent = store.attempts({ newestFirst: true, limit: 64 })
-    return { n: recent.filter(attempt => isOf(attempt, batch)).length + 1, createdAt: clock.nowMs() }
+  #number(batch: StoredBatch): number {
+    const recent = this.#context.store.attempts({ newestFirst: true, limit: 64 })
+    return recent.filter(attempt => isOf(attempt, batch)).length + 1
   }
 
   /** How long this batch has to wait for the gateway's own place in the slot. */
@@ -287,11 +281,6 @@ export class AnchorLoop {
     return conflicts.some(attempt => isOf(attempt, batch))
   }
 
-  #blockedAt(nonce: bigint): AnchorAttempt | undefined {
-    const blocked = this.#context.store.attempts({ state: 'blocked', newestFirst: true, limit: 16 })
-    return blocked.find(attempt => attempt.nonce === nonce && attempt.from === this.#account)
-  }
-
   #note(now: AnchorTrouble | undefined): void {
     const before = this.#trouble
     this.#trouble = now
@@ -303,29 +292,6 @@ export class AnchorLoop {
   }
 }
 
-interface AccountState {
-  readonly kind: 'account'
-  readonly chainId: bigint
-  readonly nonce: bigint
-  /** a transaction with this nonce that nodes refused for good */
-  readonly blocked: AnchorAttempt | undefined
-}
-
 function isOf(attempt: AnchorAttempt, { epoch, seq }: StoredBatch): boolean {
   return attempt.seq === seq && equalBytes(attempt.epoch, epoch)
-}
-
-/** No contract of ours there: an empty answer, another contract's answer, or its revert. */
-function isForeignAnswer(error: unknown): boolean {
-  return isWattproofError(error) && (error.code.startsWith('CODEC_') || error.code === 'CHAIN_REVERTED')
-}
-
-/** Faults of the chain are waited out; anything else is a defect or the store's. */
-function chainTrouble(error: unknown): AnchorStep {
-  if (!isWattproofError(error)) throw error
-  if (error.code === 'CHAIN_WRONG_CHAIN') return trouble('wrongChain', error.message)
-  if (error.code.startsWith('CHAIN_') || error.code.startsWith('CODEC_')) {
-    return trouble('unreachable', `${error.message} (${error.code})`)
-  }
-  throw error
 }

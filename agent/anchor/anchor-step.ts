@@ -1,3 +1,4 @@
+import { isWattproofError } from '../../proto/errors.ts'
 import type { AnchorState } from '../ports.ts'
 
 /** What keeps anchors from the chain. Each is reported once when it begins and once when it is over. */
@@ -36,12 +37,19 @@ export interface AnchorTrouble {
   readonly detail: string
 }
 
+export interface MovedStep {
+  readonly kind: 'moved'
+  readonly of: 'anchor' | 'filing'
+  readonly to: AnchorState
+  readonly txHash: string
+}
+
 /** What one unit of work came to. */
 export type AnchorStep =
   /** nothing to anchor */
   | { readonly kind: 'idle' }
-  /** an anchor moved on; step again at once */
-  | { readonly kind: 'moved'; readonly to: AnchorState; readonly txHash: string }
+  /** a transaction moved on; step again at once */
+  | MovedStep
   /** nothing to do but wait */
   | { readonly kind: 'waiting'; readonly waitMs: number }
   | { readonly kind: 'trouble'; readonly trouble: AnchorTrouble }
@@ -84,4 +92,14 @@ export function trouble(kind: TroubleKind, detail: string): AnchorStep {
 export function backoffMs(pace: AnchorPace, failures: number, random: () => number): number {
   const ceiling = Math.min(pace.backoffMaxMs, pace.backoffMinMs * 2 ** Math.min(failures, 16))
   return Math.max(1, Math.round(ceiling * random()))
+}
+
+/** Faults of the chain are waited out; anything else is a defect or the store's. */
+export function chainTrouble(error: unknown): AnchorStep {
+  if (!isWattproofError(error)) throw error
+  if (error.code === 'CHAIN_WRONG_CHAIN') return trouble('wrongChain', error.message)
+  if (error.code.startsWith('CHAIN_') || error.code.startsWith('CODEC_')) {
+    return trouble('unreachable', `${error.message} (${error.code})`)
+  }
+  throw error
 }

@@ -1,49 +1,33 @@
 import { toHex } from '../../proto/bytes.ts'
 import { anchorTuple } from '../../proto/chain/anchor-record.ts'
 import type { ContractCodec } from '../../proto/chain/contract-codec.ts'
-import { signLegacyTransaction } from '../../proto/chain/transaction.ts'
-import type { AnchorAttempt, StoredBatch } from '../ports.ts'
-import type { FoundAnchor } from './contract-reader.ts'
+import type { Attempt, StoredBatch } from '../ports.ts'
+import type { EventPlace } from './contract-reader.ts'
+import type { SignedCall } from './wallet.ts'
 
-/** All that decides the octets of an anchor's transaction. */
-export interface AttemptPlan {
-  readonly batch: StoredBatch
-  /** 32 octets: see gatewayKey */
-  readonly gateway: Uint8Array
-  /** the anchor opens its epoch too */
-  readonly opensEpoch: boolean
-  readonly contract: string
-  readonly chainId: bigint
-  readonly nonce: bigint
-  readonly gasLimit: bigint
-  readonly gasPrice: bigint
-}
+/** Fields of an attempt that do not say what it is for. */
+export type AttemptCore = Pick<Attempt, keyof Attempt>
 
-/** Signs the transaction of an anchor: same plan, same octets. */
-export function signAttempt(
-  plan: AttemptPlan,
+/** The call that records a batch's anchor, opening its epoch where that is new. */
+export function anchorCall(
   codec: ContractCodec,
-  privateKey: Uint8Array,
-  numbering: { readonly n: number; readonly createdAt: number }
-): AnchorAttempt {
-  const { batch, gateway, opensEpoch, contract, chainId, nonce, gasLimit, gasPrice } = plan
+  gateway: Uint8Array,
+  batch: StoredBatch,
+  opensEpoch: boolean
+): Uint8Array {
   const tuple = anchorTuple({ ...batch, gateway })
-  const data = opensEpoch
+  return opensEpoch
     ? codec.encodeCall('openAndAnchor', tuple, BigInt(batch.reason))
     : codec.encodeCall('anchor', tuple)
-  const tx = { nonce, gasPrice, gasLimit, to: contract, value: 0n, data, chainId }
-  const { raw, txHash, from } = signLegacyTransaction(tx, privateKey)
+}
+
+/** An attempt that nobody has seen yet. */
+export function builtAttempt(signed: SignedCall, n: number, createdAt: number): AttemptCore {
   return {
-    epoch: batch.epoch,
-    seq: batch.seq,
-    n: numbering.n,
-    chainId,
-    from,
-    nonce,
-    raw,
-    txHash,
+    ...signed,
+    n,
     state: 'built',
-    createdAt: numbering.createdAt,
+    createdAt,
     blockNumber: null,
     blockHash: null,
     finalAt: null,
@@ -51,28 +35,26 @@ export function signAttempt(
   }
 }
 
-/** The record of an anchor that another's transaction brought on chain: nothing to send, final at once. */
-export function adoptAttempt(
-  batch: StoredBatch,
+/** The record of what a transaction not known here brought on chain: nothing to send, final at once. */
+export function adoptedAttempt(
+  found: { readonly by: Uint8Array; readonly place: EventPlace },
   chainId: bigint,
-  found: FoundAnchor,
-  numbering: { readonly n: number; readonly createdAt: number }
-): AnchorAttempt {
-  const from = `0x${toHex(found.anchor.by)}`
+  n: number,
+  createdAt: number
+): AttemptCore {
+  const from = `0x${toHex(found.by)}`
   return {
-    epoch: batch.epoch,
-    seq: batch.seq,
-    n: numbering.n,
+    n,
     chainId,
     from,
     nonce: 0n,
     raw: new Uint8Array(0),
     txHash: found.place.txHash,
     state: 'final',
-    createdAt: numbering.createdAt,
+    createdAt,
     blockNumber: found.place.blockNumber,
     blockHash: null,
-    finalAt: numbering.createdAt,
+    finalAt: createdAt,
     detail: `recorded by ${from}`
   }
 }

@@ -1,14 +1,13 @@
-import { equalBytes, toHex } from '../../proto/bytes.ts'
-import { type AnchorRecord, decodeAnchorCall, decodeAnchored } from '../../proto/chain/anchor-record.ts'
+import { toHex } from '../../proto/bytes.ts'
 import { decodeLegacyTransaction } from '../../proto/chain/transaction.ts'
-import { CodecError } from '../../proto/errors.ts'
-import type { AnchorAttempt, ChainReceipt, SubmitOutcome } from '../ports.ts'
+import type { AnchorState, Attempt, ChainReceipt, SubmitOutcome } from '../ports.ts'
 import type { AnchorContext } from './anchor-context.ts'
-import { type AnchorStep, backoffMs, trouble } from './anchor-step.ts'
+import { type AnchorStep, backoffMs, type MovedStep, trouble } from './anchor-step.ts'
+import { type Subject, subjectOf } from './subject.ts'
 
 /** Looks without a receipt after the nonce was taken, before another transaction is believed to have taken it. */
 const DOUBTS_MAX = 3
-/** Lower attempts handed in again at a time after the chain lost blocks. */
+/** Transactions handed in again at a time after the chain lost blocks. */
 const REFILL_MAX = 64
 
 /** What is known of the attempt in flight since this process started; nothing here has to survive. */
@@ -41,11 +40,16 @@ export class InFlight {
   }
 
   /** One unit of progress. */
-  async follow(attempt: AnchorAttempt): Promise<AnchorStep> {
+  follow(attempt: Attempt): Promise<AnchorStep> {
+    return this.#follow(attempt, subjectOf(this.#context, attempt))
+  }
+
+  async #follow(attempt: Attempt, subject: Subject): Promise<AnchorStep> {
     if (this.#watch?.txHash !== attempt.txHash) this.#watch = newWatch(attempt.txHash)
     const receipt = await this.#context.chain.receipt(attempt.txHash)
-    if (attempt.state === 'mined') return this.#confirm(attempt, receipt, this.#watch)
-    return receipt === undefined ? this.#press(attempt, this.#watch) : this.#judge(attempt, receipt)
+    if (attempt.state === 'mined') return this.#confirm(attempt, subject, receipt, this.#watch)
+    if (receipt === undefined) return this.#press(attempt, subject, this.#watch)
+    return this.#judge(attempt, subject, receipt)
   }
 
   /**
@@ -54,12 +58,7 @@ export class InFlight {
    */
   async refill(chainId: bigint, account: string, from: bigint, below: bigint): Promise<number> {
     const { store, chain, log } = this.#context
-    const lost = store
-      .attempts({ newestFirst: true, limit: 4 * REFILL_MAX })
-      .filter(a => a.chainId === chainId && a.from === account && a.raw.length > 0)
-      .filter(a => a.nonce >= from && a.nonce < below)
-      .sort((a, b) => (a.nonce < b.nonce ? -1 : 1))
-      .slice(0, REFILL_MAX)
+    const lost = store.transactions({ chainId, from: account }, from, below, REFILL_MAX)
     for (const attempt of lost) {
       const outcome = await chain.submit(attempt.raw, attempt.txHash)
       log.warn('anchor-handed-in-again', { tx: attempt.txHash, nonce: attempt.nonce, outcome: outcome.kind })
@@ -68,10 +67,10 @@ export class InFlight {
   }
 
   /** No receipt anywhere: send, wait, or find out who took the nonce. */
-  async #press(attempt: AnchorAttempt, watch: Watch): Promise<AnchorStep> {
+  async #press(attempt: Attempt, subject: Subject, watch: Watch): Promise<AnchorStep> {
     const { chain, clock, pace } = this.#context
     const nonce = await chain.nonce(attempt.from)
-    if (nonce > attempt.nonce) return this.#doubt(attempt, watch)
+    if (nonce > attempt.nonce) return this.#doubt(attempt, subject, watch)
     if (nonce < attempt.nonce) {
       const count = await this.refill(attempt.chainId, attempt.from, nonce, attempt.nonce)
       return trouble(
@@ -81,7 +80,7 @@ export class InFlight {
     }
     const now = clock.monotonicMs()
     await this.#seeHeight(now)
-    if (watch.sentAtMs === undefined) return this.#send(attempt, watch, now)
+    if (watch.sentAtMs === undefined) return this.#send(attempt, subject, watch, now)
     const stillSinceMs = now - Math.max(watch.sentAtMs, this.#heightMovedAtMs)
     if (stillSinceMs >= pace.haltAfterMs) {
       return trouble('halted', `no block after ${this.#height} for ${Math.round(stillSinceMs / 1000)} s`)
@@ -91,15 +90,15 @@ export class InFlight {
     if (attempt.state === 'sent' && watch.refusals === 0 && this.#height === watch.heightWhenSent) {
       return { kind: 'waiting', waitMs: pace.pollMs }
     }
-    return this.#send(attempt, watch, now)
+    return this.#send(attempt, subject, watch, now)
   }
 
-  async #send(attempt: AnchorAttempt, watch: Watch, now: number): Promise<AnchorStep> {
+  async #send(attempt: Attempt, subject: Subject, watch: Watch, now: number): Promise<AnchorStep> {
     const { chain, store, log, pace, random } = this.#context
     const outcome = await chain.submit(attempt.raw, attempt.txHash)
     const taken = outcome.kind === 'accepted' || outcome.kind === 'known'
-    const fields = { tx: attempt.txHash, seq: attempt.seq, nonce: attempt.nonce, outcome: outcome.kind }
-    log[taken ? 'info' : 'warn']('anchor-sent', { ...fields, detail: detailOf(outcome) })
+    const fields = { tx: attempt.txHash, ...subject.fields, nonce: attempt.nonce, outcome: outcome.kind }
+    log[taken ? 'info' : 'warn'](`${subject.kind}-sent`, { ...fields, detail: detailOf(outcome) })
     if (outcome.kind === 'permanent') {
       store.updateAttempt(attempt.txHash, { state: 'blocked', detail: outcome.detail })
       return trouble('refused', outcome.detail)
@@ -112,7 +111,7 @@ export class InFlight {
     const mayHaveLanded = outcome.kind !== 'busy' && outcome.kind !== 'gap'
     if (attempt.state === 'sent' || !mayHaveLanded) return { kind: 'waiting', waitMs: pace.pollMs }
     store.updateAttempt(attempt.txHash, { state: 'sent', detail: detailOf(outcome) })
-    return { kind: 'moved', to: 'sent', txHash: attempt.txHash }
+    return movedTo('sent', attempt, subject)
   }
 
   async #seeHeight(now: number): Promise<void> {
@@ -121,38 +120,36 @@ export class InFlight {
     this.#height = height
   }
 
-  /** The nonce is gone and there is no receipt: the contract's head decides. */
-  async #doubt(attempt: AnchorAttempt, watch: Watch): Promise<AnchorStep> {
+  /** The nonce is gone and there is no receipt: what stands on chain decides. */
+  async #doubt(attempt: Attempt, subject: Subject, watch: Watch): Promise<AnchorStep> {
     const { store, pace } = this.#context
     watch.doubts += 1
     if (watch.doubts <= DOUBTS_MAX) return { kind: 'waiting', waitMs: pace.pollMs }
-    const anchor = this.#anchorOf(attempt)
     const detail = `nonce ${attempt.nonce} was taken by another transaction`
-    const word = await this.#askChain(anchor)
-    if (word === 'other') return this.#conflict(attempt, anchor, null)
+    const word = await subject.askChain()
+    if (word === 'other') return this.#conflict(attempt, subject, null)
     // Recorded through another transaction: left to the loop, which finds it on chain and makes it final.
     store.updateAttempt(attempt.txHash, { state: 'blocked', detail })
     return trouble('keyUsedElsewhere', detail)
   }
 
   /** First sight of a receipt. */
-  async #judge(attempt: AnchorAttempt, receipt: ChainReceipt): Promise<AnchorStep> {
+  async #judge(attempt: Attempt, subject: Subject, receipt: ChainReceipt): Promise<AnchorStep> {
     const { store, log } = this.#context
-    if (receipt.status === 'reverted') return this.#reverted(attempt)
-    const anchor = this.#anchorOf(attempt)
-    // Without our event it was a repeat, a conflict or a stale offer: the chain's own state says which.
-    const word = this.#hasOwnEvent(receipt, anchor) ? 'ours' : await this.#askChain(anchor)
-    if (word === 'other') return this.#conflict(attempt, anchor, receipt)
+    if (receipt.status === 'reverted') return this.#reverted(attempt, subject, receipt)
+    const word = subject.isProvedBy(receipt) ? 'ours' : await subject.askChain()
+    if (word === 'other') return this.#conflict(attempt, subject, receipt)
     if (word === 'missing') return { kind: 'waiting', waitMs: this.#context.pace.pollMs }
     const { blockNumber, blockHash } = receipt
     store.updateAttempt(attempt.txHash, { state: 'mined', blockNumber, blockHash })
-    log.info('anchor-mined', { tx: attempt.txHash, seq: attempt.seq, block: blockNumber })
-    return { kind: 'moved', to: 'mined', txHash: attempt.txHash }
+    log.info(`${subject.kind}-mined`, { tx: attempt.txHash, ...subject.fields, block: blockNumber })
+    return movedTo('mined', attempt, subject)
   }
 
   /** Mined: final when deep enough and still in the same block at a second look. */
   async #confirm(
-    attempt: AnchorAttempt,
+    attempt: Attempt,
+    subject: Subject,
     receipt: ChainReceipt | undefined,
     watch: Watch
   ): Promise<AnchorStep> {
@@ -166,13 +163,13 @@ export class InFlight {
       )
     }
     if (receipt.blockHash !== attempt.blockHash) {
-      log.warn('anchor-block-changed', {
+      log.warn(`${subject.kind}-block-changed`, {
         tx: attempt.txHash,
         from: attempt.blockNumber,
         to: receipt.blockNumber
       })
       watch.minedSeenAtMs = undefined
-      return this.#judge(attempt, receipt)
+      return this.#judge(attempt, subject, receipt)
     }
     const now = clock.monotonicMs()
     watch.minedSeenAtMs ??= now
@@ -181,25 +178,28 @@ export class InFlight {
     const leftMs = watch.minedSeenAtMs + pace.settleMs - now
     if (!deep || leftMs > 0) return { kind: 'waiting', waitMs: deep ? leftMs : pace.pollMs }
     store.updateAttempt(attempt.txHash, { state: 'final', finalAt: clock.nowMs() })
-    log.info('anchor-final', { tx: attempt.txHash, seq: attempt.seq, block: receipt.blockNumber })
-    return { kind: 'moved', to: 'final', txHash: attempt.txHash }
+    log.info(`${subject.kind}-final`, { tx: attempt.txHash, ...subject.fields, block: receipt.blockNumber })
+    return movedTo('final', attempt, subject)
   }
 
-  async #reverted(attempt: AnchorAttempt): Promise<AnchorStep> {
-    const { chain, codec, store, contract } = this.#context
+  async #reverted(attempt: Attempt, subject: Subject, receipt: ChainReceipt): Promise<AnchorStep> {
+    const { chain, codec, store, contract, log } = this.#context
     const { data } = decodeLegacyTransaction(attempt.raw)
     const again = await chain.simulate(attempt.from, contract, data)
     const revert = again.kind === 'reverted' ? codec.decodeRevert(again.data) : undefined
     const fields = Object.entries(revert?.fields ?? {}).map(([name, v]) => `${name} ${formatField(v)}`)
     const detail =
       revert === undefined ? 'reverted; it would succeed now' : `${revert.name} ${fields.join(', ')}`.trim()
-    // The nonce is burned; the loop reads the head and decides anew.
-    store.updateAttempt(attempt.txHash, { state: 'blocked', detail })
-    return trouble('reverted', detail)
+    // The nonce is burned; the loop reads the chain and decides anew.
+    const { blockNumber, blockHash } = receipt
+    store.updateAttempt(attempt.txHash, { state: 'blocked', detail, blockNumber, blockHash })
+    if (subject.kind === 'anchor') return trouble('reverted', detail)
+    // An alarm that cannot be filed is no trouble of the anchors.
+    log.error('filing-reverted', { tx: attempt.txHash, ...subject.fields, detail })
+    return movedTo('blocked', attempt, subject)
   }
 
-  #conflict(attempt: AnchorAttempt, anchor: AnchorRecord, receipt: ChainReceipt | null): AnchorStep {
-    const detail = `the chain holds another anchor under number ${anchor.seq} of epoch ${toHex(anchor.epoch)}`
+  #conflict(attempt: Attempt, { conflict: detail }: Subject, receipt: ChainReceipt | null): AnchorStep {
     this.#context.store.updateAttempt(attempt.txHash, {
       state: 'conflict',
       detail,
@@ -207,32 +207,6 @@ export class InFlight {
       blockHash: receipt?.blockHash ?? null
     })
     return trouble('conflict', detail)
-  }
-
-  #hasOwnEvent(receipt: ChainReceipt, anchor: AnchorRecord): boolean {
-    const { codec, contract } = this.#context
-    return receipt.logs.some(log => {
-      if (log.address.toLowerCase() !== contract.toLowerCase()) return false
-      const event = decodeAnchored(codec, log)
-      return event !== undefined && isSame(event, anchor)
-    })
-  }
-
-  /** What the chain holds under the anchor's number: this one, another one, or nothing yet. */
-  async #askChain(anchor: AnchorRecord): Promise<'ours' | 'other' | 'missing'> {
-    const { reader } = this.#context
-    const head = await reader.epoch(anchor.gateway, anchor.epoch)
-    if (!head.opened || head.next <= anchor.seq) return 'missing'
-    if (head.next === anchor.seq + 1) return equalBytes(head.head, anchor.anchorHash) ? 'ours' : 'other'
-    const found = await reader.findAnchored(anchor.gateway, anchor.epoch, anchor.seq)
-    if (found === undefined) return 'missing'
-    return equalBytes(found.anchor.anchorHash, anchor.anchorHash) ? 'ours' : 'other'
-  }
-
-  #anchorOf(attempt: AnchorAttempt): AnchorRecord {
-    const anchor = decodeAnchorCall(this.#context.codec, decodeLegacyTransaction(attempt.raw).data)
-    if (anchor !== undefined) return anchor
-    throw new CodecError('CODEC_SHAPE', 'an attempt in the store carries no anchor', { at: attempt.txHash })
   }
 }
 
@@ -248,13 +222,8 @@ function newWatch(txHash: string): Watch {
   }
 }
 
-function isSame(event: AnchorRecord, anchor: AnchorRecord): boolean {
-  return (
-    equalBytes(event.gateway, anchor.gateway) &&
-    equalBytes(event.epoch, anchor.epoch) &&
-    event.seq === anchor.seq &&
-    equalBytes(event.anchorHash, anchor.anchorHash)
-  )
+function movedTo(to: AnchorState, { txHash }: Attempt, { kind }: Subject): MovedStep {
+  return { kind: 'moved', of: kind, to, txHash }
 }
 
 function detailOf(outcome: SubmitOutcome): string | null {

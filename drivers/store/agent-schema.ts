@@ -49,5 +49,19 @@ CREATE TABLE alarm_message (
 CREATE INDEX alarm_message_open ON alarm_message (alarm) WHERE receipt IS NULL;
 `
 
+/**
+ * Alarms as events on chain. They share account_nonce with the anchors: one account, one sequence.
+ * Rows are few and never without such an alarm, so state and octets stand together.
+ */
+const VERSION_2 = `
+CREATE TABLE alarm_due (alarm INTEGER PRIMARY KEY);
+CREATE TABLE alarm_attempt (
+  id INTEGER PRIMARY KEY, alarm INTEGER NOT NULL, n INTEGER NOT NULL, tx_hash TEXT NOT NULL, chain_id TEXT NOT NULL,
+  sender TEXT NOT NULL, nonce INTEGER NOT NULL, raw BLOB NOT NULL, created_at INTEGER NOT NULL,
+  state TEXT NOT NULL, block_number INTEGER, block_hash TEXT, final_at INTEGER, detail TEXT);
+CREATE INDEX alarm_attempt_alarm ON alarm_attempt (alarm, n);
+CREATE INDEX alarm_attempt_live ON alarm_attempt (id) WHERE state IN ('built', 'sent', 'mined');
+`
+
 /** "WPRF" */
-export const AGENT_FILE: FileKind = { applicationId: 0x57505246, migrations: [VERSION_1] }
+export const AGENT_FILE: FileKind = { applicationId: 0x57505246, migrations: [VERSION_1, VERSION_2] }

@@ -1,5 +1,6 @@
 import type { AgentStore } from '../../agent/ports.ts'
 import { AGENT_FILE } from './agent-schema.ts'
+import { createAlarmFilings } from './alarm-filings.ts'
 import { createAlarms } from './alarms.ts'
 import { createAnchors } from './anchors.ts'
 import { backupFile, COPY_MARK } from './backup.ts'
@@ -11,6 +12,7 @@ import { createNames } from './names.ts'
 import { createReadingBlocks } from './reading-blocks.ts'
 import { createRetention } from './retention.ts'
 import { createSummary } from './summary.ts'
+import { createTransactions } from './transactions.ts'
 
 /** The daemon's store with what only its owner may ask. */
 export interface OpenedAgentStore extends AgentStore {
@@ -33,13 +35,14 @@ export function openAgentStore(path: string, options: OpenOptions): OpenedAgentS
   const membership = createMembership(file, meters, blocks)
   const batches = createBatches(file, meters, membership)
   const learned = createLearned(file)
+  const filings = createAlarmFilings(file)
   const { idOf: _idOf, byId: _byId, ...batchStore } = batches
   return {
     path,
     ...meta,
     ...batchStore,
-    ...createAnchors(file, batches),
-    ...createAlarms(file),
+    ...createTransactions(file, createAnchors(file, batches), filings),
+    ...createAlarms(file, filings),
     ...createRetention(file, blocks),
     summary: createSummary(file),
     get: learned.get,

@@ -1,4 +1,5 @@
 import type { AlarmQuery, AlarmState, AlarmStore, StoredAlarm } from '../../agent/ports.ts'
+import type { AlarmFilings } from './alarm-filings.ts'
 import type { StoreFile } from './database.ts'
 
 interface AlarmRow {
@@ -22,7 +23,7 @@ const SELECT =
   'SELECT a.*, m.state AS message_state, m.signed, m.receipt FROM alarm a JOIN alarm_message m ON m.alarm = a.id'
 
 /** Alarms and their signed messages: the raise and the clear of one alarm are two messages, each delivered for itself. */
-export function createAlarms(file: StoreFile): AlarmStore {
+export function createAlarms(file: StoreFile, filings: AlarmFilings): AlarmStore {
   const { sql } = file
   const last = sql.prepare<[], { id: number | null }>('SELECT max(id) AS id FROM alarm')
   const save =
@@ -49,7 +50,7 @@ export function createAlarms(file: StoreFile): AlarmStore {
       return nextId++
     },
 
-    saveAlarm(alarm) {
+    saveAlarm(alarm, onChain = false) {
       file.write('saveAlarm', () => {
         save.run(
           alarm.id,
@@ -64,7 +65,8 @@ export function createAlarms(file: StoreFile): AlarmStore {
           alarm.shelvedUntil,
           alarm.evidence
         )
-        saveMessage.run(alarm.id, alarm.state, alarm.signed)
+        const { changes } = saveMessage.run(alarm.id, alarm.state, alarm.signed)
+        if (onChain && alarm.state === 'raised' && changes > 0) filings.markDue(alarm.id)
       })
     },
 
@@ -82,7 +84,9 @@ export function createAlarms(file: StoreFile): AlarmStore {
 
     acknowledgeAlarmDelivery(id, state, receipt) {
       file.writeSoon('acknowledgeAlarmDelivery', () => acknowledge.run(receipt, id, state))
-    }
+    },
+
+    alarmFiling: id => file.read('alarmFiling', () => filings.filingOf(id))
   }
 }
 

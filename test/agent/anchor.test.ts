@@ -5,18 +5,20 @@ import { AnchorLoop, type AnchorLoopOptions } from '../../agent/anchor/anchor-lo
 import { ANCHOR_PACE, type AnchorStep, backoffMs } from '../../agent/anchor/anchor-step.ts'
 import { createContractReader } from '../../agent/anchor/contract-reader.ts'
 import { admitGateway, callContract, deployContract, setGatewayStatus } from '../../agent/anchor/registry.ts'
-import type { AgentStore, AnchorAttempt, AnchorState, SealedBatch } from '../../agent/ports.ts'
+import type { AgentStore, AnchorAttempt, AnchorState, SealedBatch, StoredAlarm } from '../../agent/ports.ts'
 import { startAnvil } from '../../drivers/chain/anvil.ts'
 import { openEvmChain } from '../../drivers/chain/evm.ts'
 import { openAgentStore } from '../../drivers/store/agent-store.ts'
 import { equalBytes, fromHex, toHex, utf8 } from '../../proto/bytes.ts'
 import { parseAddress } from '../../proto/chain/address.ts'
+import { alarmArguments, alarmCode, decodeAlarmCall } from '../../proto/chain/alarm-record.ts'
 import { anchorTuple } from '../../proto/chain/anchor-record.ts'
 import { createContractCodec, gatewayKey } from '../../proto/chain/contract-codec.ts'
 import { ROLE } from '../../proto/chain/contract-tables.ts'
 import { decodeLegacyTransaction, signLegacyTransaction } from '../../proto/chain/transaction.ts'
 import { keccak256 } from '../../proto/crypto/digest.ts'
 import { ethereumAddress } from '../../proto/crypto/secp256k1.ts'
+import { alarmHash, signAlarm } from '../../proto/envelope/signed-objects.ts'
 import {
   compileContract,
   createHandClock,
@@ -25,6 +27,7 @@ import {
   rpc,
   startFaultProxy
 } from '../drivers/chain-helpers.ts'
+import { gatewaySigner } from './support/parties.ts'
 
 const codec = createContractCodec(keccak256)
 const BYTECODE = compileContract()
@@ -115,6 +118,54 @@ const seal = (
   })
 }
 
+/** An alarm that is raised, signed and stored for the chain, with what its event must say. */
+const raise = (fixture: Fixture, rule = 'ratio', signedAs?: Uint8Array) => {
+  const store = fixture.store()
+  const id = store.nextAlarmId()
+  const raised = Math.floor(fixture.clock.nowMs() / 1000)
+  const about = { meter: 'M1', bus: 'b1', rule, state: 'raised', class: 'serious' } as const
+  const evidence = utf8('{}')
+  const content = { ...about, gateway: fixture.gateway, raised, cleared: null, location: null, evidence, id }
+  const signed = signAlarm(content, gatewaySigner)
+  const alarm: StoredAlarm = {
+    ...about,
+    ...{ id, raisedAt: raised * 1000, clearedAt: null, acknowledgedAt: null, shelvedUntil: null },
+    ...{ evidence: '{}', signed: signedAs ?? signed, delivered: false }
+  }
+  store.saveAlarm(alarm, true)
+  const gateway = gatewayKey(fixture.gateway)
+  return { ...alarm, record: { gateway, code: alarmCode(rule), raised, evidence: alarmHash(signed) } }
+}
+type Raised = ReturnType<typeof raise>
+
+/** The promise for alarms: each filed once, in order, under the hash its receipt names; one payload for each nonce. */
+const checkFiled = async (tap: Test, fixture: Fixture, alarms: readonly Raised[]) => {
+  const filed = (await fixture.events()).filter(event => event.name === 'AlarmFiled')
+  tap.same(
+    filed.map(({ fields }) => [fields['code'], fields['raised'], fields['evidence']]),
+    alarms.map(({ record }) => [record.code, BigInt(record.raised), record.evidence]),
+    'every alarm stands on chain once, in order'
+  )
+  for (const { id } of alarms) tap.match(fixture.store().alarmFiling(id), { state: 'final' })
+  tap.equal(fixture.store().nextDueAlarm(0), undefined)
+  checkPayloads(tap, fixture)
+}
+
+/** A nonce is never used for other octets. @returns what was sent, as names by nonce */
+const checkPayloads = (tap: Test, fixture: Fixture): string[] => {
+  const payloads = new Map<bigint, string>()
+  for (const raw of fixture.proxy.sent) {
+    const { nonce } = decodeLegacyTransaction(fromHex(raw), CHAIN)
+    const before = payloads.get(nonce)
+    if (before !== undefined && before !== raw) tap.fail(`nonce ${nonce} was sent with two contents`)
+    payloads.set(nonce, raw)
+  }
+  return [...payloads.values()].map(raw => {
+    const { data } = decodeLegacyTransaction(fromHex(raw), CHAIN)
+    return decodeAlarmCall(codec, data) === undefined ? 'anchor' : 'alarm'
+  })
+}
+
 /** Steps until `done`, moving the clock as the loop asks, mining where told to. */
 const drive = async (
   fixture: Fixture,
@@ -155,13 +206,7 @@ const checkChain = async (tap: Test, fixture: Fixture, batches: readonly SealedB
     { next: (last?.seq ?? -1) + 1, epoch: last?.epoch, head: last?.anchorHash },
     'and the head is the last'
   )
-  const payloads = new Map<string, string>()
-  for (const raw of fixture.proxy.sent) {
-    const { nonce } = decodeLegacyTransaction(fromHex(raw), CHAIN)
-    const before = payloads.get(String(nonce))
-    if (before !== undefined && before !== raw) tap.fail(`nonce ${nonce} was sent with two contents`)
-    payloads.set(String(nonce), raw)
-  }
+  checkPayloads(tap, fixture)
 }
 const ofBatch = (attempts: readonly AnchorAttempt[], { seq, epoch }: SealedBatch) =>
   attempts.filter(attempt => attempt.seq === seq && equalBytes(attempt.epoch, epoch))
@@ -258,13 +303,17 @@ const FAULTS: readonly [what: string, start: FaultProxy['faults'], trouble: stri
   ['an error without sense', { refusal: { code: -32603, message: 'Internal error' } }, undefined],
   ['another chain', { chainId: 5n }, 'wrongChain']
 ]
-for (const [what, start, expected] of FAULTS) {
-  t.test(`a fault that passes: ${what}`, async t => {
+const faulted = new Set<string>()
+for (const [what, start, expected] of FAULTS.flatMap(fault => [fault, fault])) {
+  const withAlarm = !faulted.has(what)
+  faulted.add(what)
+  t.test(`a fault that passes: ${what}${withAlarm ? ', an alarm due' : ''}`, async t => {
     const fixture = await setUp(t)
     const first = seal(fixture.store(), EPOCHS[0], 1)
     const loop = fixture.loop()
     await drive(fixture, loop, idle)
     const batches = [...first, ...seal(fixture.store(), EPOCHS[0], 2)]
+    const alarms = withAlarm ? [raise(fixture)] : []
     Object.assign(fixture.proxy.faults, start)
     for (let i = 0; i < 12; i++) {
       const step = await loop.step()
@@ -284,6 +333,8 @@ for (const [what, start, expected] of FAULTS) {
       [0, 1, 2].map(seq => [seq, 1, 'final'])
     )
     if (expected !== undefined) t.same(fixture.troubles, [expected, 'over'])
+    await checkFiled(t, fixture, alarms)
+    t.equal(fixture.store().alarmAttempts({}).length, alarms.length, 'one attempt was enough')
   })
 }
 
@@ -676,4 +727,333 @@ t.test('run: works until told to stop, waits with jitter, spreads over the slot'
     }
   })
   await t.rejects(broken.run(new AbortController().signal), TypeError)
+})
+
+t.test('alarms: filed before the next anchor, never within one, each once', async t => {
+  const fixture = await setUp(t)
+  const { store } = fixture
+  const first = raise(fixture)
+  const batches = seal(store(), EPOCHS[0], 2)
+  const loop = fixture.loop()
+  const steps = await drive(fixture, loop, step => step.kind === 'moved' && step.of === 'anchor')
+  t.same(steps.map(step => step.kind === 'moved' && `${step.of} ${step.to}`).filter(Boolean), [
+    ...['built', 'sent', 'mined', 'final'].map(state => `filing ${state}`),
+    'anchor built'
+  ])
+  fixture.clock.advance(1000)
+  const second = raise(fixture, 'event-cover')
+  store().saveAlarm({ ...second, state: 'cleared', clearedAt: 1, signed: Uint8Array.of(1) })
+  await drive(fixture, loop, idle)
+  await checkChain(t, fixture, batches)
+  await checkFiled(t, fixture, [first, second])
+  t.same(
+    (await fixture.events()).map(event => event.name),
+    ['AlarmFiled', 'EpochOpened', 'Anchored', 'AlarmFiled', 'Anchored']
+  )
+  t.same(checkPayloads(t, fixture), ['alarm', 'anchor', 'alarm', 'anchor'])
+  t.same(
+    store()
+      .alarmAttempts({})
+      .map(a => [a.alarm, a.n, a.nonce, a.state]),
+    [
+      [first.id, 1, 0n, 'final'],
+      [second.id, 1, 2n, 'final']
+    ]
+  )
+  t.same(
+    store()
+      .attempts({})
+      .map(a => a.nonce),
+    [1n, 3n],
+    'one sequence of nonces'
+  )
+  const { txHash, blockNumber } = store().alarmFiling(first.id) ?? {}
+  t.same(await fixture.reader.findFiled(first.record), {
+    alarm: { ...first.record, by: parseAddress(fixture.account) },
+    place: { ...(await fixture.reader.findFiled(first.record))?.place, txHash, blockNumber }
+  })
+  fixture.reopen()
+  const restarted = fixture.loop()
+  t.same(await restarted.step(), { kind: 'idle' })
+  t.same(fixture.troubles, [])
+  // The store knows its chain by its alarms alone too.
+  const young = await setUp(t)
+  raise(young)
+  await drive(young, young.loop(), idle)
+  young.proxy.faults.chainId = 99n
+  t.match(await young.loop().step(), { kind: 'trouble', trouble: { kind: 'wrongChain' } })
+})
+
+t.test('alarms: a kill after any step', async t => {
+  for (const soft of ['kept', 'lost']) {
+    for (let kill = 1; kill <= 9; kill++) {
+      await t.test(`after ${kill} steps, unsynced notes ${soft}`, async t => {
+        const fixture = await setUp(t)
+        const { store } = fixture
+        const alarm = raise(fixture)
+        const batches = seal(store(), EPOCHS[0], 1)
+        const first = fixture.loop(
+          soft === 'lost' ? { store: { ...store(), updateAttempt: () => undefined } } : {}
+        )
+        for (let i = 0; i < kill; i++) {
+          await first.step()
+          fixture.clock.advance(1000)
+        }
+        const saved = store().inFlight()
+        fixture.reopen()
+        t.same(store().inFlight()?.raw, saved?.raw, 'the octets survive')
+        await drive(fixture, fixture.loop(), idle)
+        await checkChain(t, fixture, batches)
+        await checkFiled(t, fixture, [alarm])
+        t.same(checkPayloads(t, fixture), ['alarm', 'anchor'])
+        t.equal(store().alarmAttempts({}).length, 1, 'one attempt was enough')
+      })
+    }
+  }
+})
+
+t.test('alarms: what is on chain already is taken as it is', async t => {
+  // No receipts: the nonce is gone, and the event settles it.
+  const blind = await setUp(t)
+  const batches = seal(blind.store(), EPOCHS[0], 1)
+  const alarm = raise(blind)
+  blind.proxy.faults.nullReceipts = true
+  await drive(blind, blind.loop(), idle)
+  await checkChain(t, blind, batches)
+  await checkFiled(t, blind, [alarm])
+  t.equal(blind.proxy.sent.length, 2, 'nothing was sent twice')
+  t.match(blind.store().alarmAttempts({}), [
+    { n: 1, state: 'blocked', nonce: 0n },
+    { n: 2, state: 'final', detail: /recorded by/ }
+  ])
+
+  // Filed by hand, as by a store that was lost since; and not deep enough yet.
+  const lost = await setUp(t)
+  const filed = raise(lost)
+  await callContract(lost.own, lost.contract, 'fileAlarm', ...alarmArguments(filed.record))
+  const loop = lost.loop({ confirmations: 3 })
+  t.match(await loop.step(), { kind: 'waiting' })
+  await mine(2)
+  await drive(lost, loop, idle)
+  await checkFiled(t, lost, [filed])
+  t.equal(lost.proxy.sent.length, 0)
+
+  // The account is used by someone else: the alarm takes the next nonce.
+  const shared = await setUp(t)
+  const own = raise(shared)
+  const runner = shared.loop()
+  await drive(shared, runner, moved('built'))
+  await callContract(
+    shared.own,
+    shared.contract,
+    'fileAlarm',
+    ...alarmArguments({ ...own.record, raised: 1 })
+  )
+  await drive(shared, runner, idle)
+  t.same(shared.troubles, ['keyUsedElsewhere', 'over'])
+  t.same(
+    shared
+      .store()
+      .alarmAttempts({})
+      .map(a => [a.n, a.nonce, a.state]),
+    [
+      [1, 0n, 'blocked'],
+      [2, 1n, 'final']
+    ]
+  )
+})
+
+t.test('alarms: a revert is blocked with its reason and stops no anchor', async t => {
+  const fixture = await setUp(t)
+  const { store, utility, contract, gateway, account } = fixture
+  const alarm = raise(fixture)
+  const batches = seal(store(), EPOCHS[0], 1)
+  const loop = fixture.loop()
+  await drive(fixture, loop, moved('built'))
+  // another signer: the registry as it was when the transaction was made is no more
+  await admitGateway(utility, contract, gateway, utilityAddress)
+  await drive(fixture, loop, moved('blocked'))
+  t.match(store().alarmFiling(alarm.id), { state: 'blocked', detail: /NotAllowed role 8/ })
+  await drive(fixture, loop, isTrouble('notAdmitted'))
+  for (let i = 0; i < 5; i++) await loop.step()
+  t.equal(fixture.proxy.sent.length, 1, 'no second revert')
+  await admitGateway(utility, contract, gateway, account)
+  await drive(fixture, loop, idle)
+  await checkFiled(t, fixture, [alarm])
+  await checkChain(t, fixture, batches)
+  t.match(store().alarmAttempts({}), [
+    { n: 1, nonce: 0n, state: 'blocked' },
+    { n: 2, nonce: 1n }
+  ])
+  t.same(fixture.troubles, ['notAdmitted', 'over'], 'the revert of an alarm is no trouble of the anchors')
+
+  // The registry is whole again before anyone looks: tried again at the next start, not before.
+  const brief = await setUp(t)
+  const later = raise(brief)
+  const more = seal(brief.store(), EPOCHS[0], 2)
+  const runner = brief.loop()
+  await drive(brief, runner, moved('built'))
+  await admitGateway(utility, brief.contract, brief.gateway, utilityAddress)
+  await drive(brief, runner, moved('sent'))
+  await admitGateway(utility, brief.contract, brief.gateway, brief.account)
+  await drive(brief, runner, idle)
+  await checkChain(t, brief, more)
+  t.same(checkPayloads(t, brief), ['alarm', 'anchor', 'anchor'], 'the anchors went on')
+  t.match(brief.store().alarmFiling(later.id), { state: 'blocked' })
+  t.ok(brief.log.lines.some(line => line.event === 'filing-reverted' && line.level === 'error'))
+  t.same(brief.troubles, [])
+  await drive(brief, brief.loop(), idle)
+  await checkFiled(t, brief, [later])
+
+  // Five transactions, then it is left; a damaged one is left at once.
+  const spent = await setUp(t)
+  const old = raise(spent)
+  raise(spent, 'ratio', utf8('no signed object'))
+  const last = raise(spent, 'event-magnet')
+  for (let n = 1; n <= 5; n++) {
+    const made = {
+      n,
+      chainId: CHAIN,
+      from: 'another account',
+      nonce: BigInt(n),
+      raw: utf8('x'),
+      txHash: `0x${n}`
+    }
+    const state = { createdAt: 1, blockNumber: 1n, blockHash: '0x', finalAt: null, detail: 'NotAllowed' }
+    spent.store().saveAttempt({ alarm: old.id, ...made, ...state, state: 'blocked' })
+  }
+  await drive(spent, spent.loop(), idle)
+  t.same(checkPayloads(t, spent), ['alarm'])
+  t.match(spent.store().alarmFiling(last.id), { state: 'final' })
+  t.match(spent.store().alarmFiling(old.id), { state: 'blocked', detail: 'NotAllowed' })
+  t.ok(spent.log.lines.some(line => line.event === 'filing-damaged'))
+})
+const utilityAddress = ethereumAddress(key('utility'))
+
+t.test('alarms: refused by the node, first its own octets again, then it makes way', async t => {
+  const refusal = { code: -32000, message: 'Sender account not authorized to send transactions' }
+  const fixture = await setUp(t)
+  const alarm = raise(fixture)
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  fixture.proxy.faults.refusal = refusal
+  const loop = fixture.loop()
+  await drive(fixture, loop, isTrouble('refused'))
+  await drive(fixture, loop, isTrouble('refused'))
+  t.equal(new Set(fixture.proxy.sent).size, 1, 'the same octets are tried again')
+  delete fixture.proxy.faults.refusal
+  await drive(fixture, loop, idle)
+  await checkFiled(t, fixture, [alarm])
+  await checkChain(t, fixture, batches)
+  t.equal(fixture.store().alarmAttempts({}).length, 1)
+  t.same(fixture.troubles, ['refused', 'over'])
+
+  // A node that takes anchors and no alarm: octets it never took make way, as those of an anchor do.
+  const picky = await setUp(t)
+  const unwanted = raise(picky)
+  const anchors = seal(picky.store(), EPOCHS[0], 2)
+  picky.proxy.faults.refusal = refusal
+  const runner = picky.loop()
+  for (let i = 0; i < 3; i++) await drive(picky, runner, isTrouble('refused'))
+  t.equal(new Set(picky.proxy.sent).size, 1)
+  picky.proxy.sent.splice(0)
+  delete picky.proxy.faults.refusal
+  await drive(picky, runner, idle)
+  await checkChain(t, picky, anchors)
+  t.match(picky.store().alarmFiling(unwanted.id), { state: 'blocked', detail: /not authorized/ })
+  t.same(picky.troubles, ['refused', 'over'])
+  await drive(picky, picky.loop(), idle)
+  await checkFiled(t, picky, [unwanted])
+  t.match(picky.store().alarmAttempts({}), [
+    { n: 1, nonce: 0n },
+    { n: 2, nonce: 2n, state: 'final' }
+  ])
+
+  // An anchor's refused octets have their nonce before any alarm.
+  const behind = await setUp(t)
+  const held = seal(behind.store(), EPOCHS[0], 1)
+  behind.proxy.faults.refusal = refusal
+  const patient = behind.loop()
+  await drive(behind, patient, isTrouble('refused'))
+  const waiting = raise(behind)
+  await drive(behind, patient, isTrouble('refused'))
+  delete behind.proxy.faults.refusal
+  await drive(behind, patient, idle)
+  await checkChain(t, behind, held)
+  await checkFiled(t, behind, [waiting])
+  t.same(checkPayloads(t, behind), ['anchor', 'alarm'])
+})
+
+t.test('alarms: a chain that loses blocks gets them again, in the order of the nonces', async t => {
+  const fixture = await setUp(t)
+  await setAutomine(false)
+  t.teardown(() => setAutomine(true))
+  const alarm = raise(fixture)
+  const loop = fixture.loop({ confirmations: 2 })
+  await drive(fixture, loop, moved('sent'))
+  await mine()
+  await drive(fixture, loop, moved('mined'))
+  const before = fixture.store().inFlight()
+  await rpc(node.url, 'anvil_reorg', [1, []])
+  await drive(fixture, loop, isTrouble('reorganised'))
+  t.match(fixture.store().inFlight(), { state: 'sent', blockNumber: null, raw: before?.raw })
+  await drive(fixture, loop, idle, mine)
+  t.equal(new Set(fixture.proxy.sent).size, 1)
+  await checkFiled(t, fixture, [alarm])
+  t.same(fixture.troubles, ['reorganised', 'over'])
+
+  // Deeper than anyone promised: an alarm and an anchor that were final, and another of each after them.
+  const batches = seal(fixture.store(), EPOCHS[0], 1)
+  await drive(fixture, loop, idle, mine)
+  const second = raise(fixture, 'event-cover')
+  const lowest = fixture.store().alarmFiling(alarm.id)?.blockNumber ?? 0n
+  await rpc(node.url, 'anvil_reorg', [(await height()) - Number(lowest) + 1, []])
+  t.equal((await fixture.events()).length, 0, 'all of it is gone')
+  fixture.proxy.sent.splice(0)
+  await drive(fixture, loop, isTrouble('chainBehind'))
+  t.same(checkPayloads(t, fixture), ['alarm', 'anchor'], 'both are handed in again')
+  await mine()
+  const more = seal(fixture.store(), EPOCHS[0], 1)
+  await drive(fixture, loop, idle, mine)
+  await checkFiled(t, fixture, [alarm, second])
+  await checkChain(t, fixture, [...batches, ...more])
+})
+
+t.test('alarms: a chain that stands still, and one whose anchors are stuck', async t => {
+  const fixture = await setUp(t)
+  const { contract, own, gateway } = fixture
+  const [first] = seal(fixture.store(), EPOCHS[0], 1) as [SealedBatch]
+  const stolen = { ...first, anchorHash: hash('another history'), gateway: gatewayKey(gateway) }
+  await callContract(own, contract, 'openAndAnchor', anchorTuple(stolen), 2n)
+  const loop = fixture.loop()
+  await drive(fixture, loop, isTrouble('conflict'))
+  const alarm = raise(fixture)
+  await drive(fixture, loop, isTrouble('conflict'))
+  await checkFiled(t, fixture, [alarm])
+  t.same(fixture.troubles, ['conflict'], 'a filed alarm does not end what keeps the anchors')
+
+  const storm = await setUp(t)
+  const many = Array.from({ length: 20 }, () => raise(storm))
+  const batches = seal(storm.store(), EPOCHS[0], 2)
+  await drive(storm, storm.loop(), idle)
+  await checkFiled(t, storm, many)
+  await checkChain(t, storm, batches)
+  const kinds = checkPayloads(t, storm)
+  t.same(
+    kinds.flatMap((kind, n) => (kind === 'anchor' ? [n] : [])),
+    [8, 17],
+    'a storm of alarms leaves room for the anchors'
+  )
+
+  const halted = await setUp(t)
+  const waiting = raise(halted)
+  await setAutomine(false)
+  t.teardown(() => setAutomine(true))
+  const runner = halted.loop()
+  await drive(halted, runner, isTrouble('halted'))
+  t.equal(halted.proxy.sent.length, 1)
+  await setAutomine(true)
+  await mine()
+  await drive(halted, runner, idle, mine)
+  await checkFiled(t, halted, [waiting])
+  t.same(halted.troubles, ['halted', 'over'])
 })

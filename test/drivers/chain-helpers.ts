@@ -104,6 +104,8 @@ export interface Faults {
   hash?: string
   /** old logs are gone */
   noLogs?: boolean
+  /** blocks a search of the logs may span */
+  logsRange?: number
 }
 
 export interface FaultProxy {
@@ -138,8 +140,15 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
       return void answer(`0x${faults.height.toString(16)}`)
     if (method === 'eth_getTransactionReceipt' && faults.nullReceipts === true) return void answer(null)
     if (method === 'eth_getLogs' && faults.noLogs === true) return void answer([])
-    if (method === 'eth_sendRawTransaction' && faults.refusal !== undefined) {
-      return void response.end(JSON.stringify({ jsonrpc: '2.0', id, error: faults.refusal }))
+    const refuse = (error: object) => response.end(JSON.stringify({ jsonrpc: '2.0', id, error }))
+    if (method === 'eth_sendRawTransaction' && faults.refusal !== undefined)
+      return void refuse(faults.refusal)
+    if (method === 'eth_getLogs' && faults.logsRange !== undefined) {
+      const from = Number((params[0] as unknown as { fromBlock: string }).fromBlock)
+      const height = Number(await rpc<string>(target, 'eth_blockNumber'))
+      // as Besu says it
+      if (height - from > faults.logsRange)
+        return void refuse({ code: -32005, message: 'Requested range exceeds maximum RPC range limit' })
     }
     const upstream = await fetch(target, {
       method: 'POST',

@@ -11,6 +11,7 @@ import { classifyAccepted, classifyRefused } from '../../drivers/chain/submit-ou
 import { concatBytes, fromHex, toHex, u32be, u64be, utf8 } from '../../proto/bytes.ts'
 import type { AbiValue } from '../../proto/chain/abi.ts'
 import { parseAddress } from '../../proto/chain/address.ts'
+import { alarmArguments, alarmCode } from '../../proto/chain/alarm-record.ts'
 import { type AnchorRecord, anchorTuple } from '../../proto/chain/anchor-record.ts'
 import { createContractCodec, gatewayKey } from '../../proto/chain/contract-codec.ts'
 import { ANCHOR_OUTCOME, type FunctionName, ROLE } from '../../proto/chain/contract-tables.ts'
@@ -207,6 +208,52 @@ t.test('registry: roles, admission, suspension', async t => {
   const set = names.filter(name => name === 'GatewaySet')
   t.equal(set.length, 5, 'every change of the registry stands in the logs')
 })
+
+t.test(
+  'alarms: an event is found by its gateway, rule, time and hash, also where nodes search little',
+  async t => {
+    const { contract, send } = await setUp()
+    const alarm = {
+      gateway: gatewayKey('GW-1'),
+      code: alarmCode('ratio'),
+      raised: 1_790_000_000,
+      evidence: fill(5)
+    }
+    const file = (change: Partial<typeof alarm> = {}) =>
+      send('GW-1', 'fileAlarm', ...alarmArguments({ ...alarm, ...change }))
+    const proxy = await startFaultProxy(node.url)
+    t.teardown(() => proxy.close())
+    const door = openEvmChain({ rpc: [proxy.url], clock, log: createTestLog(), probeEveryMs: 1e12 })
+    const reader = createContractReader(door, contract, codec)
+    t.equal(await reader.findFiled(alarm), undefined)
+    await file({ evidence: fill(6) })
+    await file({ code: alarmCode('event-cover') })
+    await file({ raised: 1_790_000_001 })
+    t.equal(await reader.findFiled(alarm), undefined, 'others of the gateway are others')
+    const filed = await file()
+    t.match(filed.events, [
+      { name: 'AlarmFiled', fields: { ...alarm, raised: 1_790_000_000n, by: octets('GW-1') } }
+    ])
+    const found = await reader.findFiled(alarm)
+    t.same(found?.alarm, { ...alarm, by: octets('GW-1') })
+    t.match(await chain.receipt(found?.place.txHash ?? ''), {
+      status: 'success',
+      blockNumber: found?.place.blockNumber
+    })
+
+    await send('GW-1', 'openAndAnchor', tuple(0), 2n)
+    proxy.faults.logsRange = 5_000
+    await rpc(node.url, 'anvil_mine', ['0x1388'])
+    t.equal(await reader.findFiled(alarm), undefined, 'older than what the node searches')
+    t.equal(await reader.findAnchored(gatewayKey('GW-1'), EPOCH, 0), undefined)
+    await file()
+    t.ok(await reader.findFiled(alarm), 'the recent blocks are searched')
+    proxy.faults.logsRange = 0
+    t.equal(await reader.findFiled(alarm), undefined, 'a node that searches nothing has nothing')
+    proxy.faults.cutBefore = 'eth_getLogs'
+    await t.rejects(reader.findFiled(alarm), { code: 'CHAIN_UNREACHABLE' }, 'silence is no answer')
+  }
+)
 
 t.test('registry: a council admits by three quarters of its votes', async t => {
   const { send, outcome, reader } = await setUp()

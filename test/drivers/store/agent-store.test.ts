@@ -14,7 +14,7 @@ import Database from 'better-sqlite3'
 import t from 'tap'
 import { Freshness } from '../../../agent/control/freshness.ts'
 import { buildStatus } from '../../../agent/control/status.ts'
-import type { AnchorAttempt, SealedBatch, StoredAlarm } from '../../../agent/ports.ts'
+import type { AlarmAttempt, AnchorAttempt, SealedBatch, StoredAlarm } from '../../../agent/ports.ts'
 import { openAgentStore } from '../../../drivers/store/agent-store.ts'
 import { decodeBlock, encodeBlock } from '../../../drivers/store/column-codec.ts'
 import { isRetryable, StoreError } from '../../../drivers/store/errors.ts'
@@ -225,6 +225,42 @@ t.test('readings are kept once, sealed once and found again', async t => {
   store.close()
 })
 
+const ACCOUNT = { chainId: 31_337n, from: '0xAbC' }
+const NEW = {
+  state: 'built',
+  createdAt: 1,
+  blockNumber: null,
+  blockHash: null,
+  finalAt: null,
+  detail: null
+} as const
+
+function anchorAttempt(seq: number, nonce: bigint): AnchorAttempt {
+  return { epoch: EPOCH, seq, n: 0, ...ACCOUNT, nonce, raw: Uint8Array.of(seq), txHash: `0x${seq}`, ...NEW }
+}
+
+function alarmAttempt(alarm: number, n: number, nonce: bigint): AlarmAttempt {
+  return { alarm, n, ...ACCOUNT, nonce, raw: Uint8Array.of(alarm, n), txHash: `0xa${alarm}${n}`, ...NEW }
+}
+
+function raisedAlarm(id: number): StoredAlarm {
+  return {
+    id,
+    meter: 'A',
+    bus: 'bus',
+    rule: 'overload',
+    state: 'raised',
+    class: 'serious',
+    raisedAt: 1,
+    clearedAt: null,
+    acknowledgedAt: null,
+    shelvedUntil: null,
+    evidence: '{}',
+    signed: Uint8Array.of(1),
+    delivered: false
+  }
+}
+
 t.test('delivery, anchors, alarms and retention', async t => {
   const path = join(tempDir(t), 'store.sqlite')
   const store = openAgentStore(path, { nowMs })
@@ -266,22 +302,6 @@ t.test('delivery, anchors, alarms and retention', async t => {
     [1, 0]
   )
 
-  const attempt = (seq: number, nonce: bigint): AnchorAttempt => ({
-    epoch: EPOCH,
-    seq,
-    n: 0,
-    chainId: 31_337n,
-    from: '0xAbC',
-    nonce,
-    raw: Uint8Array.of(seq),
-    txHash: `0x${seq}`,
-    state: 'built',
-    createdAt: 1,
-    blockNumber: null,
-    blockHash: null,
-    finalAt: null,
-    detail: null
-  })
   t.same(store.summary(), {
     undelivered: 3,
     refused: 0,
@@ -297,8 +317,8 @@ t.test('delivery, anchors, alarms and retention', async t => {
   t.equal(store.nextUnanchored()?.seq, 0)
   t.equal(store.nextUnanchored(EPOCH), undefined, 'nothing after the only epoch')
   t.equal(store.nextUnanchored(new Uint8Array(8))?.seq, 0, 'an unknown epoch ends nothing')
-  store.saveAttempt(attempt(0, 2n ** 60n))
-  t.same(store.inFlight(), attempt(0, 2n ** 60n))
+  store.saveAttempt(anchorAttempt(0, 2n ** 60n))
+  t.same(store.inFlight(), anchorAttempt(0, 2n ** 60n))
   t.equal(store.nextUnanchored()?.seq, 1)
   t.equal(store.lastNonce(31_337n, '0xAbC'), 2n ** 60n)
   store.updateAttempt('0x0', { state: 'mined', blockNumber: 7n, blockHash: '0xb' })
@@ -306,7 +326,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
   store.updateAttempt('0x0', { state: 'final', finalAt: 9 })
   store.updateAttempt('0xunknown', { state: 'final' })
   t.equal(store.inFlight(), undefined)
-  store.saveAttempt(attempt(1, 5n))
+  store.saveAttempt(anchorAttempt(1, 5n))
   store.updateAttempt('0x1', { state: 'blocked', detail: 'reverted' })
   t.equal(store.nextUnanchored()?.seq, 1, 'a blocked one is still to be anchored')
   t.equal(store.lastNonce(31_337n, '0xAbC'), 2n ** 60n)
@@ -318,7 +338,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
     store.attempts({ state: 'final', limit: 3 }).map(({ txHash }) => txHash),
     ['0x0']
   )
-  t.throws(() => store.saveAttempt(attempt(77, 1n)), { code: 'STORE_MEMBER' })
+  t.throws(() => store.saveAttempt(anchorAttempt(77, 1n)), { code: 'STORE_MEMBER' })
   t.same(store.summary().anchors, { final: 1, blocked: 1 })
 
   const limits = { readingsBeforeSlot: 104, batchesBeforeSlot: 104 }
@@ -342,21 +362,7 @@ t.test('delivery, anchors, alarms and retention', async t => {
 
   const id = store.nextAlarmId()
   t.equal(store.nextAlarmId(), id + 1)
-  const alarm: StoredAlarm = {
-    id,
-    meter: 'A',
-    bus: 'bus',
-    rule: 'overload',
-    state: 'raised',
-    class: 'serious',
-    raisedAt: 1,
-    clearedAt: null,
-    acknowledgedAt: null,
-    shelvedUntil: null,
-    evidence: '{}',
-    signed: Uint8Array.of(1),
-    delivered: false
-  }
+  const alarm = raisedAlarm(id)
   const cleared: StoredAlarm = { ...alarm, state: 'cleared', clearedAt: 2, signed: Uint8Array.of(2) }
   store.saveAlarm(alarm)
   store.saveAlarm({ ...alarm, acknowledgedAt: 1, signed: Uint8Array.of(77) })
@@ -371,6 +377,129 @@ t.test('delivery, anchors, alarms and retention', async t => {
   ])
   t.same(store.alarms({ state: 'raised' }), [])
   t.match(store.summary(), { alarmsRaised: 0, alarmsSerious: 0, oldestUndeliveredAt: null })
+})
+
+t.test('alarms for the chain: due with their raise, one nonce sequence with the anchors', async t => {
+  const path = join(tempDir(t), 'store.sqlite')
+  let store = openAgentStore(path, { nowMs })
+  t.teardown(() => store.close())
+  const reopen = () => {
+    store.close()
+    store = openAgentStore(path, { nowMs })
+  }
+  for (let seq = 0; seq < 2; seq++) {
+    store.appendReadings('bus', [reading('A', 100 + seq)])
+    store.commitBatch(batchOf(seq, [reading('A', 100 + seq)]))
+  }
+  store.saveAlarm(raisedAlarm(1))
+  t.equal(store.nextDueAlarm(0), undefined, 'not without being asked')
+  t.equal(store.alarmFiling(1), undefined)
+  store.saveAlarm(raisedAlarm(2), true)
+  store.saveAlarm(raisedAlarm(3), true)
+  store.saveAlarm({ ...raisedAlarm(4), state: 'cleared', clearedAt: 2 }, true)
+  store.saveAlarm({ ...raisedAlarm(1), acknowledgedAt: 5 }, true)
+  store.saveAlarm({ ...raisedAlarm(2), state: 'cleared', clearedAt: 2, signed: Uint8Array.of(9) }, true)
+  const due = () => {
+    const ids: number[] = []
+    for (let one = store.nextDueAlarm(0); one; one = store.nextDueAlarm(one.id)) ids.push(one.id)
+    return ids
+  }
+  t.same(due(), [2, 3], 'raises only, and only when they are raised')
+  reopen()
+  t.same(store.nextDueAlarm(0), { id: 2, signed: Uint8Array.of(1), attempts: 0 }, 'the raise, not the clear')
+  t.same(store.alarmFiling(2), { state: 'due', txHash: null, blockNumber: null, detail: null })
+
+  store.saveAttempt(anchorAttempt(0, 0n))
+  store.updateAttempt('0x0', { state: 'final', blockNumber: 5n })
+  store.saveAttempt(alarmAttempt(2, 1, 1n))
+  reopen()
+  t.same(store.inFlight(), alarmAttempt(2, 1, 1n), 'octets and nonce survive')
+  t.equal(store.lastNonce(31_337n, '0xAbC'), 1n, 'one sequence')
+  t.match(store.nextDueAlarm(0), { id: 2, attempts: 1 }, 'due until its event stands')
+  store.updateAttempt('0xa21', { state: 'mined', blockNumber: 6n, blockHash: '0xb' })
+  t.match(store.inFlight(), { alarm: 2, state: 'mined', blockNumber: 6n, blockHash: '0xb' })
+  store.updateAttempt('0xa21', { state: 'final', finalAt: 9 })
+  t.equal(store.inFlight(), undefined)
+  t.same(due(), [3])
+  t.match(store.alarmFiling(2), { state: 'final', txHash: '0xa21', blockNumber: 6n })
+  store.saveAlarm({ ...raisedAlarm(2), shelvedUntil: 7 }, true)
+  t.same(due(), [3], 'what was filed is not due again')
+
+  store.saveAttempt(alarmAttempt(3, 1, 2n))
+  store.updateAttempt('0xa31', { state: 'blocked', detail: 'NotAllowed', blockNumber: 8n })
+  t.same(due(), [3], 'a blocked one is still to be filed')
+  t.match(store.alarmFiling(3), { state: 'blocked', detail: 'NotAllowed' })
+  store.updateAttempt('0xa31', { state: 'built' })
+  t.match(store.inFlight(), { txHash: '0xa31', state: 'built' }, 'found again when it was not live')
+  store.updateAttempt('0xa31', { state: 'blocked' })
+  const adopted = {
+    ...alarmAttempt(3, 2, 0n),
+    raw: new Uint8Array(0),
+    state: 'final',
+    from: '0xReg'
+  } as const
+  store.saveAttempt(adopted)
+  t.same(due(), [])
+  t.equal(store.lastNonce(31_337n, '0xReg'), undefined, 'the transaction of another takes no nonce of ours')
+  store.saveAttempt(anchorAttempt(1, 3n))
+  t.same(
+    store.transactions(ACCOUNT, 0n, 4n, 9).map(one => [one.nonce, one.txHash, [...one.raw]]),
+    [
+      [0n, '0x0', [0]],
+      [1n, '0xa21', [2, 1]],
+      [2n, '0xa31', [3, 1]],
+      [3n, '0x1', [1]]
+    ],
+    'both kinds in the order of the chain'
+  )
+  t.same(store.transactions(ACCOUNT, 1n, 3n, 1).length, 1)
+  t.same(store.transactions({ ...ACCOUNT, chainId: 5n }, 0n, 4n, 9), [])
+  t.same(
+    store.attempts({}).map(({ txHash }) => txHash),
+    ['0x0', '0x1'],
+    'attempts are those of anchors'
+  )
+  t.same(
+    store.alarmAttempts({ newestFirst: true, limit: 2 }).map(({ txHash }) => txHash),
+    ['0xa32', '0xa31']
+  )
+  t.same(
+    store.alarmAttempts({ state: 'blocked' }).map(({ txHash }) => txHash),
+    ['0xa31']
+  )
+  t.same(store.summary().anchors, { final: 1, built: 1 })
+})
+
+t.test('a store of version 1 is brought up to date, with a copy of what it was', async t => {
+  const path = join(tempDir(t), 'store.sqlite')
+  const before = openAgentStore(path, { nowMs })
+  before.appendReadings('bus', [reading('A', 100)])
+  before.commitBatch(batchOf(0, [reading('A', 100)]))
+  before.saveAttempt(anchorAttempt(0, 41n))
+  before.saveAlarm(raisedAlarm(1))
+  before.close()
+  // what version 2 added is taken out again: the file is as version 1 left it
+  const old = new Database(path)
+  old.exec('DROP TABLE alarm_due; DROP TABLE alarm_attempt')
+  old.pragma('user_version = 1')
+  old.close()
+  const reader = { code: 'STORE_SCHEMA', next: /start the daemon once/ }
+  t.throws(() => openAgentStore(path, { nowMs, readOnly: true }), reader)
+
+  const store = openAgentStore(path, { nowMs })
+  t.same(store.inFlight(), anchorAttempt(0, 41n))
+  t.equal(store.lastNonce(31_337n, '0xAbC'), 41n)
+  t.match(store.alarms({}), [{ id: 1, state: 'raised' }])
+  t.equal(store.nextDueAlarm(0), undefined, 'alarms of before are not filed in a flood')
+  store.saveAlarm(raisedAlarm(2), true)
+  t.equal(store.nextDueAlarm(0)?.id, 2)
+  t.equal(store.queryReadings({}).length, 1)
+  store.close()
+  const copy = new Database(`${path}.before-2`, { readonly: true })
+  t.equal(copy.pragma('user_version', { simple: true }), 1)
+  t.match(copy.prepare('SELECT count(*) AS n FROM alarm').get(), { n: 1 })
+  copy.close()
+  openAgentStore(path, { nowMs, readOnly: true }).close()
 })
 
 t.test('ages of the meters are known as readings come, and after a start', async t => {
