@@ -34,7 +34,7 @@ export interface Rule {
   readonly alarm: AlarmPolicy | undefined
   /** Rules whose alarm on the same meter explains this one away. */
   readonly hiddenBy: readonly string[]
-  /** Whether the alarm is to be an event on chain too. */
+  /** Whether the alarm is to be an event on chain too; see {@link withChainChoice}. */
   readonly onChain: boolean
 }
 
@@ -95,11 +95,21 @@ export function limitsOf(book: RuleBook, overrides: Readonly<Record<string, numb
   return new MeterLimits(values, disabled)
 }
 
+/** The book with "<rule>.onChain: 0" or "1" of the gateway's overrides in place of what the rules say. */
+export function withChainChoice(book: RuleBook, overrides: Readonly<Record<string, number>>): RuleBook {
+  const rules = [...book.rules.values()].map(rule => {
+    const wanted = overrides[`${rule.id}.onChain`]
+    return [rule.id, wanted === undefined ? rule : { ...rule, onChain: wanted !== 0 }] as const
+  })
+  return { rules: new Map(rules) }
+}
+
 /** Keys of an override table that name no limit of the book: an operator's typing mistakes. */
 export function unknownOverrides(book: RuleBook, overrides: Readonly<Record<string, number>>): string[] {
   const known = new Set<string>()
   for (const rule of book.rules.values()) {
     known.add(`${rule.id}.enabled`)
+    known.add(`${rule.id}.onChain`)
     for (const [name, limit] of Object.entries(rule.limits)) {
       known.add(`${rule.id}.${name}`)
       if (limit.alias) known.add(limit.alias)

@@ -11,12 +11,15 @@ export class AlarmDesk {
   readonly #signer: Signer
   readonly #store: AlarmStore
   readonly #log: Log
+  readonly #filesOnChain: boolean
 
-  constructor(gateway: string, signer: Signer, store: AlarmStore, log: Log) {
+  /** @param filesOnChain whether a chain is configured: raises of its time are filed there, never those of the time before */
+  constructor(gateway: string, signer: Signer, store: AlarmStore, log: Log, filesOnChain: boolean) {
     this.#gateway = gateway
     this.#signer = signer
     this.#store = store
     this.#log = log
+    this.#filesOnChain = filesOnChain
   }
 
   file(events: readonly AlarmEvent[]): void {
@@ -82,7 +85,7 @@ export class AlarmDesk {
       signed,
       delivered: false
     }
-    this.#store.saveAlarm(alarm)
+    this.#store.saveAlarm(alarm, this.#filesOnChain && event.onChain && event.kind === 'raised')
     this.#log.warn(`alarm-${event.kind}`, {
       id,
       rule: event.rule,

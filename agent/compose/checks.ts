@@ -2,6 +2,7 @@ import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { loadRules } from '../../config/rules.ts'
 import type { ReadingChecker } from '../acquire/acquire-loop.ts'
 import { CheckStage } from '../check/check-stage.ts'
+import { withChainChoice } from '../check/rule-book.ts'
 import type { LearnedStore, Log, MeterAnswer } from '../ports.ts'
 import { type AlarmDesk, frameHashes } from './alarm-desk.ts'
 import { utcOffsetMinutes } from './zone.ts'
@@ -10,7 +11,7 @@ import { utcOffsetMinutes } from './zone.ts'
 export function createCheckStage(config: GatewayConfig, learned: LearnedStore): CheckStage {
   const stage = new CheckStage({
     meters: config.meters,
-    rules: loadRules(),
+    rules: withChainChoice(loadRules(), config.rules),
     learned,
     slotSeconds: config.slotSeconds,
     utcOffsetMinutes: utcOffsetMinutes(config.timezone, Date.now()),

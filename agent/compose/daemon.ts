@@ -134,7 +134,7 @@ function startLoops(
   const { config, clock, log, store, identity, buses } = daemon
   const stage = createCheckStage(config, store)
   closers.unshift(() => stage.flush())
-  const desk = new AlarmDesk(config.gateway, identity.signer, store, log)
+  const desk = new AlarmDesk(config.gateway, identity.signer, store, log, config.chain !== undefined)
   const troubles = new TroubleDesk(desk, clock, config.slotSeconds)
   const watch = new BusWatch(buses, (bus, trouble) => troubles.note('line', trouble, bus))
   const onSwept = () => {

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import t from 'tap'
 import { AlarmEngine, type AlarmEvent } from '../../agent/check/alarm-engine.ts'
 import { checkReading } from '../../agent/check/check-reading.ts'
@@ -5,12 +6,17 @@ import { CheckStage } from '../../agent/check/check-stage.ts'
 import type { Finding } from '../../agent/check/finding.ts'
 import { decodeHistory, emptyHistory, encodeHistory } from '../../agent/check/history.ts'
 import { ID } from '../../agent/check/item-values.ts'
-import { limitsOf, unknownOverrides } from '../../agent/check/rule-book.ts'
-import type { MeterPoint } from '../../agent/ports.ts'
+import { limitsOf, unknownOverrides, withChainChoice } from '../../agent/check/rule-book.ts'
+import { AlarmDesk } from '../../agent/compose/alarm-desk.ts'
+import type { DueAlarm, MeterPoint } from '../../agent/ports.ts'
 import { loadRules } from '../../config/rules.ts'
+import { openAgentStore } from '../../drivers/store/agent-store.ts'
 import { itemById } from '../../proto/items.ts'
 import { flagsOf, type Reading } from '../../proto/reading.ts'
+import { decodeAlarm } from '../../proto/wire/alarm.ts'
+import { decodeSigned } from '../../proto/wire/signed.ts'
 import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+import { gatewaySigner, QUIET } from './support/parties.ts'
 
 const RULES = loadRules()
 const OPTIONS = { slotSeconds: 900, utcOffsetMinutes: 480 }
@@ -56,7 +62,12 @@ t.test('the rule book', async t => {
   t.equal(limits.get('swing', 'factor'), 100, 'held inside the bounds')
   t.notOk(limits.enabled('gap'))
   t.throws(() => limits.get('overload', 'nothing'), RangeError)
-  t.same(unknownOverrides(RULES, { overlod: 1, swing: 2 }), ['overlod'])
+  t.same(unknownOverrides(RULES, { overlod: 1, swing: 2, 'ratio.onChain': 0 }), ['overlod'])
+  const chosen = withChainChoice(RULES, { 'ratio.onChain': 0, 'overload.onChain': 1 })
+  const onChain = (rule: string) => [RULES, chosen].map(book => book.rules.get(rule)?.onChain)
+  t.same(onChain('ratio'), [true, false])
+  t.same(onChain('overload'), [false, true])
+  t.same(onChain('event-cover'), [true, true], 'the others stay as they are')
   const keys: [number, string][] = [
     [ID.importTotal, 'active-import-total'],
     [ID.demandImport, 'demand-active-import'],
@@ -381,6 +392,43 @@ t.test('alarm life cycle', async t => {
   t.ok(events.length <= 12, `a flapping alarm is locked: ${events.length} events`)
   t.ok(events.some(event => event.locked))
 })
+
+t.test(
+  'the desk: a raise becomes due for the chain with its storing, where its rule and a chain ask for it',
+  async t => {
+    const subject = { meter: 'M1', bus: 'b1' }
+    const place = { atS: 900, frames: [], location: null, slotSeconds: 900 }
+    const finding = (rule: string, bad: boolean): Finding => ({
+      ...{ rule, verdict: bad ? 'violated' : 'holds', level: bad ? 2 : 0, numbers: {} }
+    })
+    const dueOf = (filesOnChain: boolean, book = RULES) => {
+      const store = openAgentStore(join(t.testdir(), `${dues++}.db`), { nowMs: Date.now })
+      t.teardown(() => store.close())
+      const desk = new AlarmDesk('G-1', gatewaySigner, store, QUIET, filesOnChain)
+      const engine = new AlarmEngine(book)
+      for (let slot = 0; slot < 24; slot++) {
+        for (const rule of ['event-cover', 'event-time-set']) {
+          const events = engine.step(subject, [finding(rule, slot < 2)], { ...place, slot })
+          desk.file(events)
+          // a restart sees the same cause again
+          desk.file(events.filter(event => event.kind === 'raised'))
+        }
+      }
+      const due = store.nextDueAlarm(0)
+      return { due, next: store.nextDueAlarm(due?.id ?? 0), store }
+    }
+    let dues = 0
+    const { due, next, store } = dueOf(true)
+    t.equal(next, undefined, 'one rule of the two asks for it, once')
+    const alarm = decodeAlarm(decodeSigned((due as DueAlarm).signed).body)
+    t.match(alarm, { rule: 'event-cover', state: 'raised', cleared: null, raised: 900 })
+    t.equal(store.alarms({ rule: 'event-cover' })[0]?.state, 'cleared', 'it has ended, and its raise is due')
+    t.equal(dueOf(false).due, undefined, 'without a chain nothing is due, now or later')
+    t.equal(dueOf(true, withChainChoice(RULES, { 'event-cover.onChain': 0 })).due, undefined)
+    const other = dueOf(true, withChainChoice(RULES, { 'event-time-set.onChain': 1 }))
+    t.ok(other.due && other.next, 'the operator may choose more')
+  }
+)
 
 t.test('the stage: bus down hides its meters, success rate, state', async t => {
   const meters = ['A', 'B', 'C'].map(id => meterPoint({ id, location: { lat: 38.7, lon: 115.4 } }))
