@@ -1,5 +1,5 @@
 import { loadConfig } from '../../../config/load.ts'
-import type { AlarmState, StoredAlarm } from '../../ports.ts'
+import type { AlarmFiling, AlarmState, StoredAlarm } from '../../ports.ts'
 import { EXIT } from '../errors.ts'
 import { parseCount } from '../slots.ts'
 import { textOption, type Verb } from '../verb.ts'
@@ -26,7 +26,8 @@ export const alarmsVerb: Verb = {
         ...(state ? { state } : {}),
         limit: parseCount(textOption(options, 'limit') ?? '200', '--limit')
       })
-      out.document(rows.map(alarmToJson))
+      const filings = new Map(rows.map(({ id }) => [id, store.alarmFiling(id)]))
+      out.document(rows.map(alarm => alarmToJson(alarm, filings.get(alarm.id))))
       if (rows.length === 0) out.tell(['no alarms', '没有告警'])
       else {
         out.table(
@@ -37,6 +38,7 @@ export const alarmsVerb: Verb = {
             ['meter', '计量点'],
             ['rule', '规则'],
             ['raised', '发生'],
+            ['chain', '上链'],
             ['evidence', '证据']
           ],
           rows.map(alarm => [
@@ -45,7 +47,8 @@ export const alarmsVerb: Verb = {
             alarm.class,
             alarm.meter ?? alarm.bus ?? '-',
             alarm.rule,
-            new Date(alarm.raisedAt).toISOString().slice(0, 19),
+            new Date(alarm.raisedAt).toISOString().slice(0, 16),
+            filings.get(alarm.id)?.state ?? '-',
             alarm.evidence
           ])
         )
@@ -57,8 +60,8 @@ export const alarmsVerb: Verb = {
   }
 }
 
-/** An alarm as the CLI's JSON gives it. */
-export function alarmToJson(alarm: StoredAlarm): object {
+/** An alarm as the CLI's JSON gives it; `chain` is null where it is not to be an event there. */
+function alarmToJson(alarm: StoredAlarm, filing: AlarmFiling | undefined): object {
   const iso = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
   return {
     id: alarm.id,
@@ -72,6 +75,7 @@ export function alarmToJson(alarm: StoredAlarm): object {
     acknowledgedAt: iso(alarm.acknowledgedAt),
     shelvedUntil: iso(alarm.shelvedUntil),
     evidence: JSON.parse(alarm.evidence),
-    delivered: alarm.delivered
+    delivered: alarm.delivered,
+    chain: filing ?? null
   }
 }
