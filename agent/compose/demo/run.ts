@@ -15,6 +15,7 @@ import { ledgerCounts } from '../ledger.ts'
 import { quietHost } from '../line.ts'
 import { buildStoredProof, type VerifyResult, verifyEvidence } from '../proofs.ts'
 import { openStoreForReading } from '../stores.ts'
+import { findFiledAlarm } from './filed-alarm.ts'
 import { type DemoSite, startSite } from './parties.ts'
 import { DEMO_METERS, type DemoPlan, PROVED_METER, SPIKE_METER, WRONG_RATIO_METER } from './site.ts'
 import { dropReading, forgeReading, readingOfProof, swapNeighbour, type Trial } from './trials.ts'
@@ -90,7 +91,11 @@ async function judge(
 ): Promise<Point[]> {
   const store = openStoreForReading(config)
   try {
-    const points = [...countPoints(config, store, site, outcome), ...alarmPoints(store)]
+    const points = [
+      ...countPoints(config, store, site, outcome),
+      ...alarmPoints(store),
+      await filedPoint(config, store, site)
+    ]
     return [...points, ...(await proofPoints(config, store, site, signal))]
   } finally {
     store.close()
@@ -144,6 +149,16 @@ function alarmPoints(store: AgentStore): Point[] {
       detail: spike ? describeAlarm(spike) : 'no alarm'
     }
   ]
+}
+
+/** Rule `ratio` asks for an event on chain: whoever has the ledger's copy of the alarm finds it there. */
+async function filedPoint(config: GatewayConfig, store: AgentStore, site: DemoSite): Promise<Point> {
+  const name = 'alarm filed on chain'
+  const ratio = store.alarms({ meter: WRONG_RATIO_METER, rule: 'ratio' })[0]
+  if (ratio === undefined) return { name, holds: false, detail: 'no alarm' }
+  const signKey = readGatewayKey(site.bundleFile, sm2Verify).publicKey
+  const about = { gateway: config.gateway, signKey, meter: WRONG_RATIO_METER, rule: ratio.rule }
+  return { name, ...(await findFiledAlarm(site, about)) }
 }
 
 /** The numbers behind an alarm, without the hashes of the frames. */

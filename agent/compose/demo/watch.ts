@@ -9,6 +9,8 @@ export interface DemoProgress {
   readonly sealed: number
   readonly delivered: number
   readonly final: number
+  /** alarms on their way to the chain */
+  readonly due: number
   readonly alarms: readonly string[]
 }
 
@@ -18,7 +20,8 @@ export type DemoTeller = (what: string, detail: string) => void
 const POLL_MS = 250
 
 /**
- * Watches the agent's store, telling each batch as it is sealed, delivered and final on chain, until `slots` slot batches are all three.
+ * Watches the agent's store, telling each batch as it is sealed, delivered and final on chain, until `slots` slot batches are all three
+ * and no alarm waits for the chain.
  * @returns false when `timeoutMs` passed before that
  */
 export async function watchSlots(
@@ -36,8 +39,8 @@ export async function watchSlots(
     for (;;) {
       signal.throwIfAborted()
       const progress = look(store, config, told, tell)
-      if (progress.sealed >= goal.slots && progress.delivered >= goal.slots && progress.final >= goal.slots)
-        return true
+      const { sealed, delivered, final, due } = progress
+      if (Math.min(sealed, delivered, final) >= goal.slots && due === 0) return true
       if (clock.monotonicMs() >= untilMs || !isAlive()) return false
       await clock.wait(POLL_MS, signal)
     }
@@ -74,11 +77,17 @@ function look(store: AgentStore, config: GatewayConfig, told: Set<string>, tell:
       () => `${alarm.state}: ${alarm.rule} of ${alarm.meter ?? alarm.bus ?? config.gateway} (${alarm.class})`
     )
   }
+  for (const { id, rule } of alarms) {
+    const filing = store.alarmFiling(id)
+    if (filing?.state === 'final')
+      once(`filed ${id}`, 'filed', () => `${rule} alarm in block ${filing.blockNumber}`)
+  }
   const slots = batches.filter(isSlotBatch)
   return {
     sealed: slots.length,
     delivered: slots.filter(batch => batch.state === 'delivered').length,
     final: slots.filter(batch => finalSeqs.has(batch.seq)).length,
+    due: store.nextDueAlarm(0) === undefined ? 0 : 1,
     alarms: alarms.map(alarm => `${alarm.rule} ${alarm.meter}`)
   }
 }
