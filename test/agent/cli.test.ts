@@ -23,7 +23,7 @@ import { readHexSecret, readPemSecret } from '../../agent/compose/key-files.ts'
 import { dropSpentKeys, rotateIdentity } from '../../agent/compose/key-rotation.ts'
 import { type Identity, loadIdentity } from '../../agent/compose/keys.ts'
 import { openStore } from '../../agent/compose/stores.ts'
-import type { AnchorAttempt, MeterPoint, StoredBatch } from '../../agent/ports.ts'
+import type { AnchorAttempt, MeterPoint, StoredAlarm, StoredBatch } from '../../agent/ports.ts'
 import { loadConfig } from '../../config/load.ts'
 import { packageRoot } from '../../config/locate.ts'
 import { loadRules } from '../../config/rules.ts'
@@ -702,6 +702,44 @@ t.test('profiles', async t => {
   t.match(copy.out, /^name: own-em3\nmaker: Eastron/)
   t.equal(JSON.parse((await run(['profile', 'new', 'own', '--json'])).out).name, 'own')
   t.equal((await run(['profile', 'check', 'eastron-sdm630', 'acrel-adl400'])).exit, 0)
+})
+
+t.test('alarms say how far they have come on their way to the chain', async t => {
+  const dir = t.testdir({ 'gateway.yaml': CONFIG })
+  const configFile = join(dir, 'gateway.yaml')
+  const store = openStore(loadConfig(configFile))
+  const alarm = (id: number): StoredAlarm => ({
+    ...{
+      id,
+      meter: 'M1',
+      bus: 'b1',
+      rule: 'ratio',
+      state: 'raised',
+      class: 'serious',
+      raisedAt: 1_790_000_000_000
+    },
+    ...{ clearedAt: null, acknowledgedAt: null, shelvedUntil: null, evidence: '{}', delivered: false },
+    signed: Uint8Array.of(id)
+  })
+  for (const id of [1, 2, 3]) store.saveAlarm(alarm(id), id > 1)
+  store.saveAttempt({
+    ...{ alarm: 3, n: 1, chainId: 1n, from: '0xA', nonce: 0n, raw: Uint8Array.of(1), txHash: '0xab' },
+    ...{ state: 'final', createdAt: 1, blockNumber: 7n, blockHash: '0xb', finalAt: 2, detail: null }
+  })
+  store.close()
+  const shown = JSON.parse((await run(['alarms', '--config', configFile, '--json'])).out)
+  t.same(
+    shown.map((row: { id: number; chain: unknown }) => [row.id, row.chain]),
+    [
+      [3, { state: 'final', txHash: '0xab', blockNumber: '7', detail: null }],
+      [2, { state: 'due', txHash: null, blockNumber: null, detail: null }],
+      [1, null]
+    ]
+  )
+  const [head, ...rows] = (await run(['alarms', '--config', configFile, '--lang', 'zh'])).out.split('\n')
+  t.match(head, /上链/)
+  t.match(rows, [/ final {2,}/, / due {2,}/, / - {2,}/])
+  t.ok((rows[0] ?? '').indexOf('{}') < 78, 'the numbers begin on a terminal of 80 columns')
 })
 
 t.test('gaps join to spans', async t => {
