@@ -118,10 +118,13 @@ export function writeYaml(path, value) {
   return path
 }
 
-/** Starts simulator, chain and ledger around a gateway; the agent itself is started by the test. */
+/**
+ * Starts simulator, chain and ledger around a gateway; the agent itself is started by the test.
+ * `spikesOf(n)` gives the load spikes of the n-th meter.
+ */
 export async function startSite(
   folder,
-  { slotSeconds, brokerUrl, gateway = 'SYS-0001', meters = METERS, withChain = true }
+  { slotSeconds, brokerUrl, gateway = 'SYS-0001', meters = METERS, withChain = true, rules, spikesOf }
 ) {
   const simulation = writeYaml(join(folder, 'simulation.yaml'), {
     slotSeconds,
@@ -136,7 +139,8 @@ export async function startSite(
           ...(profile ? { profile } : {}),
           turnaroundMs: 10,
           ratedKva: 50,
-          loadKw: 20
+          loadKw: 20,
+          ...(spikesOf ? { spike: spikesOf(meters.findIndex(meter => meter.address === address)) } : {})
         }))
     }))
   })
@@ -150,6 +154,7 @@ export async function startSite(
     slot: `${slotSeconds}s`,
     buses: BUSES.map(bus => ({ ...bus, port: `serial:${lines.find(line => line.bus === bus.name).path}` })),
     meters,
+    ...(rules ? { rules } : {}),
     broker: { url: brokerUrl },
     recipients: [{ name: 'ledger', key: ledgerKeys.encPublic }],
     ledger: { receiptKey: ledgerKeys.signPublic }
@@ -226,6 +231,50 @@ export async function startSite(
     ledgerKeys,
     chainAccount,
     meters
+  }
+}
+
+/** Hashes of the raises the ledger holds of a gateway by one rule, and those the contract's events carry, as hex. */
+export async function readFiled({ ledgerDb, gateway, chain, contract }, rule) {
+  const [
+    { readLedgerAlarms },
+    { alarmHash },
+    { decodeAlarm },
+    { decodeSigned },
+    { createContractReader },
+    { openEvmChain },
+    { createContractCodec, gatewayKey },
+    { keccak256 },
+    { createClock },
+    { createLog },
+    { toHex }
+  ] = await Promise.all(
+    [
+      'drivers/store/ledger-alarms.js',
+      'proto/envelope/signed-objects.js',
+      'proto/wire/alarm.js',
+      'proto/wire/signed.js',
+      'agent/anchor/contract-reader.js',
+      'drivers/chain/evm.js',
+      'proto/chain/contract-codec.js',
+      'proto/crypto/digest.js',
+      'drivers/host/clock.js',
+      'drivers/host/log.js',
+      'proto/bytes.js'
+    ].map(imported)
+  )
+  const raised = readLedgerAlarms(ledgerDb, gateway).filter(signed => {
+    const alarm = decodeAlarm(decodeSigned(signed).body)
+    return alarm.state === 'raised' && alarm.rule === rule
+  })
+  const clock = createClock()
+  const node = openEvmChain({ rpc: [chain.url], clock, log: createLog({ level: 'silent', clock }) })
+  const reader = createContractReader(node, contract, createContractCodec(keccak256))
+  const filter = { fromBlock: 0n, toBlock: 'latest', name: 'AlarmFiled', gateway: gatewayKey(gateway) }
+  const events = await reader.events(filter)
+  return {
+    raised: raised.map(signed => toHex(alarmHash(signed))).sort(),
+    filed: events.map(({ event }) => toHex(event.fields.evidence)).sort()
   }
 }
 
