@@ -61,21 +61,24 @@ export function checkSwing(
   return judge('swing', level, numbers, { flag: 'swing' })
 }
 
-/** V8: change of load from slot to slot against the rated capacity. A swing compares with the load before, this with what is allowed. */
+/**
+ * V8: rise of load from slot to slot against the rated capacity. A swing compares with the load before, this with what is allowed.
+ * A fall by so much ends a load that was told when it came.
+ */
 export function checkRamp(c: MeterContext): Finding {
   const load = slotKva(c)
   const before = c.history.load
   const rated = c.meter.ratedKva
   if (load === undefined || before === null || rated === undefined || c.step.slots > 1)
     return noEvidence('ramp', 'no load before or no rated capacity')
-  const change = Math.abs(load - before)
+  const rise = Math.max(0, load - before)
   const numbers = () => ({
     loadKva: round(load),
     beforeKva: round(before),
-    kvaPerMinute: round(change / (60 * c.slotHours)),
+    kvaPerMinute: round(rise / (60 * c.slotHours)),
     ratedKva: rated
   })
-  return judge('ramp', change / rated / c.limits.get('ramp', 'factor'), numbers, { flag: 'swing' })
+  return judge('ramp', rise / rated / c.limits.get('ramp', 'factor'), numbers, { flag: 'swing' })
 }
 
 /** Power factor over a demand period, with a floor under which nothing is said. */

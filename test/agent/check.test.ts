@@ -180,12 +180,13 @@ t.test('ramp, imbalance and the usual band of the hour', async t => {
     })
   }
   // 30 times the secondary load over 0.95: 28 kVA, then 93 kVA
-  const ramps = run(meter, running([0.9, 0.9, 0.9, 2.95, 2.95]))
+  const ramps = run(meter, running([0.9, 0.9, 0.9, 2.95, 2.95, 0.9]))
   const ramp = verdictOf(ramps.findings[3], 'ramp')
   t.equal(ramp?.verdict, 'violated')
   t.equal(verdictOf(ramps.findings[3], 'swing')?.verdict, 'holds', 'no swing of 300 %')
   t.ok(Number(ramp?.numbers['kvaPerMinute']) > 4 && ramps.flags[3]?.includes('swing'))
   t.equal(verdictOf(ramps.findings[4], 'ramp')?.verdict, 'holds')
+  t.equal(verdictOf(ramps.findings[5], 'ramp')?.verdict, 'holds', 'a fall only ends what was told')
   t.equal(
     verdictOf(run(meterPoint({ ratedKva: undefined }), steady(meter, 2, 1)).findings[1], 'ramp')?.verdict,
     'no-evidence'

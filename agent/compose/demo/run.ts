@@ -156,7 +156,7 @@ async function filedPoint(config: GatewayConfig, store: AgentStore, site: DemoSi
   const name = 'alarm filed on chain'
   const ratio = store.alarms({ meter: WRONG_RATIO_METER, rule: 'ratio' })[0]
   if (ratio === undefined) return { name, holds: false, detail: 'no alarm' }
-  const signKey = readGatewayKey(site.bundleFile, sm2Verify).publicKey
+  const signKey = readGatewayKeys(site.bundleFile).publicKey
   const about = { gateway: config.gateway, signKey, meter: WRONG_RATIO_METER, rule: ratio.rule }
   return { name, ...(await findFiledAlarm(site, about)) }
 }
