@@ -215,6 +215,7 @@ export interface SealedBatch {
   readonly saltKey: Uint8Array
   /** (meter, slot, version) of each leaf, in leaf order */
   readonly leaves: readonly LeafRef[]
+  /** unix milliseconds, whole seconds */
   readonly createdAt: number
 }
 
@@ -403,7 +404,7 @@ export interface AlarmStore {
 export interface StoreSummary {
   readonly undelivered: number
   readonly refused: number
-  /** unix seconds: when the oldest batch without an accepting receipt was sealed */
+  /** unix milliseconds: when the oldest batch without an accepting receipt was sealed */
   readonly oldestUndeliveredAt: number | null
   /** attempts by state; states without any are left out */
   readonly anchors: Readonly<Partial<Record<AnchorState, number>>>

@@ -92,8 +92,7 @@ export function gatewayFigures(
     queue: {
       undelivered,
       refused,
-      oldestUndelivered:
-        oldestUndeliveredAt === null ? null : new Date(oldestUndeliveredAt * 1000).toISOString()
+      oldestUndelivered: oldestUndeliveredAt === null ? null : new Date(oldestUndeliveredAt).toISOString()
     },
     anchors,
     head: head ? { epoch: hex(head.epoch), seq: head.seq, slotTo: head.slotTo } : null,

@@ -36,6 +36,7 @@ import { readingToJson } from '../../proto/reading-json.ts'
 import { encodeSigned } from '../../proto/wire/signed.ts'
 import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
 import { QUIET } from './support/parties.ts'
+import { sealAs, slotReadings } from './support/sealing.ts'
 
 interface Ran {
   readonly exit: number
@@ -637,6 +638,17 @@ t.test('keys rotate: whatever cuts it off, one identity is in force and it is fi
 
   writeFileSync(join(folder, 'replaced.json'), '[{}]', { mode: 0o600 })
   t.match(await run(['keys', 'register', ...at]), { exit: 2, err: /replaced\.json[\s\S]*CRYPTO_KEY/ })
+})
+
+t.test('batches and status say when a batch was sealed', async t => {
+  const at = ['--json', '--config', join(t.testdir({ 'gateway.yaml': CONFIG }), 'gateway.yaml')]
+  const store = openStore(loadConfig(at[2] as string))
+  store.appendReadings('b1', slotReadings(100))
+  store.commitBatch(sealAs({ created: 1_700_000_000 }))
+  store.close()
+  t.match(JSON.parse((await run(['batches', ...at])).out), [{ createdAt: '2023-11-14T22:13:20.000Z' }])
+  const { queue } = JSON.parse((await run(['status', ...at])).out)
+  t.match(queue, { undelivered: 1, oldestUndelivered: '2023-11-14T22:13:20.000Z' })
 })
 
 /** A bundle as printed, every signature checked. */

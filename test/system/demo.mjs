@@ -38,7 +38,8 @@ await systemTest('demo', async ({ check }) => {
   const interrupted = run(['demo'])
   await wait(12_000)
   run.last.kill('SIGINT')
-  await interrupted
+  const cut = await interrupted
+  check('what was cut off has shown nothing', cut.code === 1, `code ${cut.code}`)
   await wait(2500)
   check('Ctrl-C leaves nothing running', left().length === before, left().join(' | '))
 })

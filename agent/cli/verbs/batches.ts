@@ -37,7 +37,7 @@ export const batchesVerb: Verb = {
           anchorHash: batch.anchorHash,
           prev: batch.prev,
           octets: batch.batch.length,
-          createdAt: new Date(batch.createdAt * 1000).toISOString(),
+          createdAt: new Date(batch.createdAt).toISOString(),
           state: batch.state,
           attempts: batch.attempts,
           refusal: batch.refusal
