@@ -1,8 +1,9 @@
 import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
 import { fromHex } from '../../proto/bytes.ts'
+import type { LiveStatus } from '../control/status.ts'
 import type { MeterAnswer, MeterPoint } from '../ports.ts'
 import { askIfRunning } from './control.ts'
-import { type AdhocLine, readOnce } from './line.ts'
+import { type AdhocLine, quietHost, readOnce, type SweepResult, sweepOnce } from './line.ts'
 
 /** A visit behind a technician's other commands and a transaction under way. */
 const PATIENCE_MS = 60_000
@@ -37,6 +38,24 @@ export async function readAdhoc(
   const answer =
     config && bus ? await readThroughDaemon(config, { ...meter, bus: bus.name }, signal) : undefined
   return answer ?? readOnce(settings, meter, signal, config?.timezone)
+}
+
+/**
+ * One sweep of every configured meter: through the daemon where one runs, beside its own polling, else with ports of its own.
+ * @throws BusError, ControlError as {@link readConfigured}
+ */
+export async function sweepConfigured(config: GatewayConfig, signal: AbortSignal): Promise<SweepResult> {
+  const live = (await askIfRunning(config, 'view', 'live')) as LiveStatus | undefined
+  if (live === undefined) return sweepOnce(config, signal)
+  const { clock } = quietHost()
+  const startedMs = clock.monotonicMs()
+  const answers = new Map<string, MeterAnswer>()
+  const sweepBus = async (bus: string): Promise<void> => {
+    for (const meter of config.meters)
+      if (meter.bus === bus) answers.set(meter.id, await readConfigured(config, meter, signal))
+  }
+  await Promise.all(config.buses.map(({ name }) => sweepBus(name)))
+  return { elapsedMs: Math.round(clock.monotonicMs() - startedMs), answers, buses: live.buses }
 }
 
 async function readThroughDaemon(

@@ -84,7 +84,8 @@ export function askDaemon(
       else {
         const { code = 'CONTROL_PROTOCOL', message = 'refused', at, next } = reply.error ?? {}
         reject(
-          new ControlError('CONTROL_REMOTE', `${message} (${code})`, {
+          // the daemon's own refusals need no code beside the one printed anyway
+          new ControlError('CONTROL_REMOTE', code === 'CONTROL_REMOTE' ? message : `${message} (${code})`, {
             ...(at === undefined ? {} : { at }),
             ...(next === undefined ? {} : { next })
           })

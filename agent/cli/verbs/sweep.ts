@@ -11,8 +11,8 @@ export const sweepVerb: Verb = {
   ],
   async run(context) {
     const config = loadConfig(context.configFile)
-    const { sweepOnce } = await import('../../compose/line.ts')
-    const result = await sweepOnce(config, context.signal)
+    const { sweepConfigured } = await import('../../compose/meter-read.ts')
+    const result = await sweepConfigured(config, context.signal)
     const meters = config.meters.map(meter => {
       const answer = result.answers.get(meter.id)
       return {
