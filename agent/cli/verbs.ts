@@ -4,6 +4,7 @@ import { alarmsVerb } from './verbs/alarms.ts'
 import { anchorsVerb } from './verbs/anchors.ts'
 import { backfillVerb } from './verbs/backfill.ts'
 import { batchesVerb } from './verbs/batches.ts'
+import { busAcceptVerb } from './verbs/bus-accept.ts'
 import { busProbeVerb } from './verbs/bus-probe.ts'
 import { busSniffVerb } from './verbs/bus-sniff.ts'
 import { busTuneVerb } from './verbs/bus-tune.ts'
@@ -40,6 +41,7 @@ export const VERBS: readonly Verb[] = [
   busSniffVerb,
   busProbeVerb,
   busTuneVerb,
+  busAcceptVerb,
   readingsVerb,
   gapsVerb,
   backfillVerb,

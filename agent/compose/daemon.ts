@@ -32,7 +32,7 @@ import { socketPaths } from './control.ts'
 import { daemonVerbs } from './daemon-verbs.ts'
 import { dropSpentKeys } from './key-rotation.ts'
 import { type Identity, loadIdentity, loadRecipients, readPublicKeyFile } from './keys.ts'
-import { type OpenedLine, openMeterBuses } from './lines.ts'
+import { type GuardedLine, openMeterBuses } from './lines.ts'
 import { statusSamples } from './metrics.ts'
 import { findSideWarnings } from './profile-sides.ts'
 import { pruneLoop } from './retention.ts'
@@ -47,7 +47,7 @@ interface Daemon {
   readonly log: Log
   readonly store: OpenedAgentStore
   readonly identity: Identity
-  readonly buses: readonly OpenedLine[]
+  readonly buses: readonly GuardedLine[]
 }
 
 /** How long a stop may take: systemd is told 10 s, the contract says 5. */
@@ -77,7 +77,7 @@ export async function runDaemon(
   const notifier = await createNotifier(notifyEnvironment(process.env))
   try {
     for (const warning of findSideWarnings(config)) log.warn('ratio-side', { ...warning })
-    const buses = openMeterBuses(config, { clock, log, learned: store })
+    const buses = openMeterBuses(config, { clock, log, learned: store }, store)
     closers.unshift(() => Promise.all(buses.map(bus => bus.close())))
     const daemon: Daemon = { config, clock, log, store, identity, buses }
     const { tasks, uplink, stage, backfill } = startLoops(daemon, stop, closers)

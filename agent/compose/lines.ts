@@ -2,12 +2,16 @@ import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
 import type { Bus } from '../../drivers/bus/bus.ts'
 import { openLine } from '../../drivers/bus/line-keeper.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
-import { guardIdentity } from '../../drivers/meters/bus-identity.ts'
+import { type GuardedBus, guardIdentity } from '../../drivers/meters/bus-identity.ts'
 import { createDlt645Reader, type Dlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
+import { type EnergyRecord, isCumulative } from '../../drivers/meters/energy-continuity.ts'
 import { createMeterBus } from '../../drivers/meters/meter-bus.ts'
 import { createModbusReader } from '../../drivers/meters/modbus.ts'
-import type { Clock, LearnedStore, Log, MeterBus } from '../ports.ts'
+import { MeterPapers } from '../../drivers/meters/modbus-papers.ts'
+import { isGap, SOURCE } from '../../proto/reading.ts'
+import { slotEndMs } from '../../proto/slot.ts'
+import type { Clock, LearnedStore, Log, MeterBus, MeterPoint, ReadingStore } from '../ports.ts'
 
 export interface LineHost {
   readonly clock: Clock
@@ -39,12 +43,44 @@ export function openMeterBus(
   return { ...meters, config: bus, line, dlt645 }
 }
 
-/** All buses of a configuration; one that turns out to be another's is not read. */
-export function openMeterBuses(config: GatewayConfig, host: LineHost): OpenedLine[] {
+/** A line that is read only while it is the one it is configured as. */
+export type GuardedLine = OpenedLine & GuardedBus
+
+/**
+ * All buses of a configuration; one that turns out to be another's is not read.
+ * @param readings what was read before: Modbus meters are told by it
+ */
+export function openMeterBuses(
+  config: GatewayConfig,
+  host: LineHost,
+  readings?: Pick<ReadingStore, 'queryReadings'>
+): GuardedLine[] {
+  const history = readings && ((meter: MeterPoint) => lastEnergy(meter, config.slotSeconds, readings))
+  const papers = new MeterPapers({ ...host, ...(history && { history }) })
   return config.buses.map(bus => {
     const opened = openMeterBus(bus, config.timezone, host, config.broadcastTime)
-    return { ...opened, ...guardIdentity(opened.line, opened, { ...host, roster: config.meters }) }
+    return { ...opened, ...guardIdentity(opened.line, opened, { ...host, roster: config.meters, papers }) }
   })
+}
+
+/** Readings looked back over for one with energy in it. */
+const LOOK_BACK = 96
+
+/** The newest energy registers that the store has of a meter. */
+function lastEnergy(
+  meter: MeterPoint,
+  slotSeconds: number,
+  store: Pick<ReadingStore, 'queryReadings'>
+): EnergyRecord | undefined {
+  for (const reading of store.queryReadings({ meter: meter.id, limit: LOOK_BACK, newestFirst: true })) {
+    if (isGap(reading) || reading.source === SOURCE.estimate) continue
+    const had = reading.values.flatMap(([item, value]) =>
+      value !== null && isCumulative(item) ? [[item, value] as const] : []
+    )
+    const atMs = slotEndMs(reading.slot, slotSeconds) + (reading.readAt ?? 0)
+    if (had.length > 0) return { atMs, values: new Map(had) }
+  }
+  return undefined
 }
 
 const OPENING_LOOK_MS = 10

@@ -5,7 +5,7 @@ import type { Backfill } from '../acquire/backfill.ts'
 import type { Clock, Log, MeterPoint, Protocol } from '../ports.ts'
 import type { AdminAction } from './daemon-verbs.ts'
 import { readPatiently } from './line.ts'
-import type { OpenedLine } from './lines.ts'
+import type { GuardedLine } from './lines.ts'
 import { type ScanRequest, scanLine } from './scan.ts'
 
 /** What a technician's commands need of the daemon. */
@@ -13,7 +13,7 @@ export interface TechnicianParts {
   readonly config: GatewayConfig
   readonly clock: Clock
   readonly log: Log
-  readonly buses: readonly OpenedLine[]
+  readonly buses: readonly GuardedLine[]
   readonly backfill: Backfill
 }
 
@@ -21,13 +21,23 @@ type Params = Readonly<Record<string, unknown>>
 
 const PROTOCOLS: readonly unknown[] = ['dlt645', 'dlt645-1997', 'modbus'] satisfies readonly Protocol[]
 
-/** What the daemon does on its lines for a technician, beside its own reading: the verbs `read`, `scan` and `backfill`. */
+/** What the daemon does on its lines for a technician, beside its own reading: the verbs `read`, `scan`, `backfill` and `bus accept`. */
 export function technicianActions(parts: TechnicianParts): Readonly<Record<string, AdminAction>> {
   return {
     read: (params, call) => read(parts, params, call),
     scan: (params, call) => scan(parts, params, call),
-    backfill: (params, call) => backfill(parts, params, call)
+    backfill: (params, call) => backfill(parts, params, call),
+    'bus-accept': params => accept(parts, params)
   }
+}
+
+/** The meters on the line are its own, whatever was known of them. */
+function accept(parts: TechnicianParts, params: Params): unknown {
+  const line = lineOf(parts, params['bus'])
+  const { refusal } = line.status()
+  line.accept()
+  parts.log.info('bus-accepted', { bus: line.name, refusal })
+  return { bus: line.name, refusal: refusal ?? null }
 }
 
 async function read(parts: TechnicianParts, params: Params, { signal }: ControlCall): Promise<unknown> {
@@ -76,7 +86,7 @@ function meterOf({ config }: TechnicianParts, params: Params): MeterPoint {
   return point as MeterPoint
 }
 
-function lineOf({ buses }: TechnicianParts, name: unknown): OpenedLine {
+function lineOf({ buses }: TechnicianParts, name: unknown): GuardedLine {
   const found = buses.find(bus => bus.name === name)
   if (!found) throw wrong(`bus ${JSON.stringify(name)}`)
   return found

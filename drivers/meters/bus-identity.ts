@@ -7,7 +7,6 @@ import type {
   MeterBus,
   MeterPoint,
   ProfileAnswer,
-  ReadFault,
   ReadOptions
 } from '../../agent/ports.ts'
 import { parseAddress, WILDCARD_ADDRESS } from '../../proto/dlt645/address.ts'
@@ -15,6 +14,9 @@ import { parseDataIdentifier } from '../../proto/dlt645/data-identifier.ts'
 import { askAddress, askData, type Question } from '../../proto/dlt645/question.ts'
 import type { Bus } from '../bus/bus.ts'
 import { type Asked, Dlt645Session } from './dlt645-session.ts'
+import { AheadAnswers, refusal, refusedProfile } from './identity-answers.ts'
+import { ModbusIdentity } from './modbus-identity.ts'
+import type { MeterPapers } from './modbus-papers.ts'
 
 /** A proof holds for so long: beside a sweep that reads DL/T 645 meters it is renewed without a request of its own. */
 const PROOF_MS = 300_000
@@ -24,8 +26,6 @@ const RECHECK_MS = 60_000
 const SEARCH_EVERY_MS = 3_600_000
 /** Own meters asked for a proof, and meters of each other bus asked for on this one. */
 const ASKED = 3
-/** An answer read ahead of its turn is as good as one read in its turn. */
-const AHEAD_MS = 10_000
 const ENERGY_2007 = parseDataIdentifier('00010000')
 const ENERGY_1997 = parseDataIdentifier('9010')
 const METER_KEY = `dlt645:${WILDCARD_ADDRESS}`
@@ -36,6 +36,8 @@ export interface IdentityDeps {
   readonly learned: LearnedStore
   /** every configured meter of the gateway, whichever bus it is on */
   readonly roster: readonly MeterPoint[]
+  /** what Modbus meters are told by, one for the gateway */
+  readonly papers: MeterPapers
 }
 
 interface Swap {
@@ -46,26 +48,19 @@ interface Swap {
   checkedAtMs: number
 }
 
-interface Ahead {
-  readonly meter: MeterPoint
-  readonly options: ReadOptions
-  readonly answer: MeterAnswer
-  readonly atMs: number
-}
-
 /**
  * Refuses to read a bus that is not the one it is configured as. After a restart or a replug two adapters may have changed places;
  * then unit 1 of one line answers for unit 1 of the other, and nothing in a Modbus answer tells. DL/T 645 answers carry the meter's
  * own number: the first good one proves the bus, and a meter of another bus that answers here disproves it. A line that has Modbus
- * meters alone cannot be told this way.
+ * meters alone is told otherwise: see {@link ModbusIdentity}.
  */
-export class BusIdentity {
+class BusIdentity {
   readonly #bus: Bus
   readonly #meters: MeterBus
   readonly #deps: IdentityDeps
   readonly #own: readonly MeterPoint[]
   readonly #ids: ReadonlySet<string>
-  readonly #ahead = new Map<string, Ahead>()
+  readonly #ahead: AheadAnswers
   readonly #silent = new Set<string>()
   #openings = -1
   /** monotonic time until which nothing has to be proved */
@@ -77,6 +72,7 @@ export class BusIdentity {
     this.#bus = bus
     this.#meters = meters
     this.#deps = deps
+    this.#ahead = new AheadAnswers(deps.clock)
     const mine = deps.roster.filter(meter => meter.bus === bus.name)
     this.#own = mine.filter(isDlt645)
     this.#ids = new Set(mine.map(meter => meter.id))
@@ -88,16 +84,17 @@ export class BusIdentity {
     this.#noteOpening()
     const nowMs = this.#deps.clock.monotonicMs()
     if (this.#swap) {
-      if (nowMs - this.#swap.checkedAtMs < RECHECK_MS) return refusal(this.#swap)
+      if (nowMs - this.#swap.checkedAtMs < RECHECK_MS) return refusal(this.#swap.detail)
       await this.#look(this.#swap, options)
     } else if (!isDlt645(meter) && this.#own.length > 0 && nowMs >= this.#settledUntilMs) {
       await this.#prove(options)
     }
-    if (this.#swap) return refusal(this.#swap)
-    const answer = this.#takeAhead(meter, options) ?? (await this.#meters.readMeter(meter, options))
+    const refused = this.#refusal()
+    if (refused) return refused
+    const answer = this.#ahead.take(meter, options) ?? (await this.#meters.readMeter(meter, options))
     if (!isDlt645(meter)) return answer
     await this.#note(meter, answer, options)
-    return this.#swap && answer.values.length === 0 ? refusal(this.#swap) : answer
+    return (answer.values.length === 0 ? this.#refusal() : undefined) ?? answer
   }
 
   async readProfile(
@@ -106,11 +103,8 @@ export class BusIdentity {
     toMs: number,
     options: ReadOptions
   ): Promise<ProfileAnswer> {
-    if (!this.#swap || !this.#ids.has(meter.id)) {
-      return this.#meters.readProfile(meter, fromMs, toMs, options)
-    }
-    const { faults } = refusal(this.#swap)
-    return { source: 'loadProfile', records: [], status: 'failed', faults, damagedBlocks: 0 }
+    if (this.#swap && this.#ids.has(meter.id)) return refusedProfile(this.#swap.detail)
+    return this.#meters.readProfile(meter, fromMs, toMs, options)
   }
 
   status(): BusStatus {
@@ -121,6 +115,16 @@ export class BusIdentity {
       breakers: status.breakers.filter(({ address }) => address !== METER_KEY),
       ...(this.#swap && { detail: this.#swap.detail, refusal: this.#swap.detail })
     }
+  }
+
+  /** Its meters name themselves: what speaks against the line is looked at once more. */
+  accept(): void {
+    this.#swap = undefined
+    this.#settledUntilMs = Number.NEGATIVE_INFINITY
+  }
+
+  #refusal(): MeterAnswer | undefined {
+    return this.#swap && refusal(this.#swap.detail)
   }
 
   #noteOpening(): void {
@@ -143,7 +147,7 @@ export class BusIdentity {
   async #prove(options: ReadOptions): Promise<void> {
     for (const meter of this.#likelyFirst(this.#own).slice(0, ASKED)) {
       const answer = await this.#meters.readMeter(meter, options)
-      this.#ahead.set(meter.id, { meter, options, answer, atMs: this.#deps.clock.monotonicMs() })
+      this.#ahead.put(meter, options, answer)
       if (isAnswered(answer)) return this.#noteProof(meter)
       if (answer.faults.some(fault => fault.kind === 'busDown')) return
     }
@@ -237,22 +241,21 @@ export class BusIdentity {
     const isWitness = (meter: MeterPoint) => this.#deps.learned.get(witnessKey(meter.bus)) === meter.address
     return [...meters.filter(isWitness), ...meters.filter(meter => !isWitness(meter))]
   }
+}
 
-  /** What was read for a proof serves its turn in the sweep. */
-  #takeAhead(meter: MeterPoint, options: ReadOptions): MeterAnswer | undefined {
-    const ahead = this.#ahead.get(meter.id)
-    if (!ahead) return undefined
-    this.#ahead.delete(meter.id)
-    const isFresh = this.#deps.clock.monotonicMs() - ahead.atMs < AHEAD_MS
-    const isSame = ahead.meter === meter && ahead.options.priority === options.priority
-    return isFresh && isSame ? ahead.answer : undefined
-  }
+/** A line that is read only while it is the one it is configured as. */
+export interface GuardedBus extends MeterBus {
+  /** A person says that the meters on this line are its own, whatever speaks against it. */
+  accept(): void
 }
 
 /** Puts a line under the guard of its identity. */
-export function guardIdentity(bus: Bus, meters: MeterBus, deps: IdentityDeps): MeterBus {
-  const identity = new BusIdentity(bus, meters, deps)
+export function guardIdentity(bus: Bus, meters: MeterBus, deps: IdentityDeps): GuardedBus {
+  const own = deps.roster.filter(meter => meter.bus === bus.name)
+  const isModbus = own.length > 0 && !own.some(isDlt645)
+  const identity = isModbus ? new ModbusIdentity(meters, deps) : new BusIdentity(bus, meters, deps)
   return {
+    accept: () => identity.accept(),
     name: meters.name,
     readMeter: (meter, options) => identity.readMeter(meter, options),
     readProfile: (meter, fromMs, toMs, options) => identity.readProfile(meter, fromMs, toMs, options),
@@ -276,9 +279,4 @@ function witnessKey(busName: string): string {
 /** An error answer names its sender as well as a value does. */
 function isAnswered(answer: MeterAnswer): boolean {
   return answer.values.length > 0 || answer.faults.some(fault => fault.kind === 'refused')
-}
-
-function refusal({ detail }: Swap): MeterAnswer {
-  const fault: ReadFault = { kind: 'busDown', asked: '', detail }
-  return { values: [], faults: [fault], readAtMs: null, meterTimeMs: null, frames: [] }
 }

@@ -32,6 +32,11 @@ export interface RawProfile {
   readonly sums?: readonly { readonly item: string; readonly of: readonly string[] }[]
   readonly ratio?: { readonly ct?: RawRatio; readonly pt?: RawRatio }
   readonly identify?: readonly (RawPlace & { readonly min?: number; readonly text?: string })[]
+  readonly identity?: readonly {
+    readonly address: number
+    readonly count: number
+    readonly function?: number
+  }[]
 }
 
 /** What a register shows: an item, a transformer ratio, or something that never changes. */
@@ -40,6 +45,8 @@ export type Shown =
   | { readonly kind: 'sign'; readonly key: string; readonly negative: number }
   | { readonly kind: 'ratio'; readonly of: 'ct' | 'pt'; readonly part: 'quotient' | 'primary' | 'secondary' }
   | { readonly kind: 'fixed'; readonly value: number | string }
+  /** the meter's own number */
+  | { readonly kind: 'number' }
 
 /** One value of a simulated register map. */
 export interface MappedValue {
@@ -108,6 +115,8 @@ export function buildProfile(raw: RawProfile): SimulatedProfile {
     } else place(ratio, { kind: 'ratio', of, part: 'quotient' })
   }
   for (const mark of raw.identify ?? []) place(mark, { kind: 'fixed', value: mark.text ?? mark.min ?? 0 })
+  for (const number of raw.identity ?? [])
+    place({ ...number, type: 'ascii', order: 'ABCD' }, { kind: 'number' })
   values.sort((a, b) => a.function - b.function || a.address - b.address)
   return {
     name: raw.name,

@@ -18,10 +18,13 @@ export function answerModbus(
 ): number[] {
   const [unit = 0, functionCode = 0] = request
   const refuse = (code: number): number[] => [unit, functionCode | 0x80, code]
-  const served = profile.values.some(value => value.function === functionCode)
+  const start = ((request[2] ?? 0) << 8) | (request[3] ?? 0)
+  const served = profile.values.some(
+    ({ function: table, shows, address }) =>
+      table === functionCode && (shows.kind !== 'number' || address === start)
+  )
   if (!served || functionCode < 3 || functionCode > 4) return refuse(ILLEGAL_FUNCTION)
   if (request.length !== 8) return refuse(ILLEGAL_VALUE)
-  const start = ((request[2] ?? 0) << 8) | (request[3] ?? 0)
   const count = ((request[4] ?? 0) << 8) | (request[5] ?? 0)
   const most = meter.setting.maxRegisters ?? profile.maxRegisters
   if (count < 1 || count > most) return refuse(ILLEGAL_VALUE)

@@ -60,6 +60,8 @@ function shownValue(
   switch (shows.kind) {
     case 'fixed':
       return shows.value
+    case 'number':
+      return meter.seed.toString(36).padStart(8, '0').slice(-4).toUpperCase()
     case 'ratio': {
       const { ct, pt, registerCt, registerPt } = meter.setting
       const { primary, secondary } = parseRatio(shows.of === 'ct' ? (registerCt ?? ct) : (registerPt ?? pt))

@@ -28,6 +28,8 @@ export interface ProfileSource {
   readonly sums?: readonly { readonly item: string; readonly of: readonly string[] }[]
   readonly ratio?: { readonly ct?: RatioSource; readonly pt?: RatioSource }
   readonly identify?: readonly IdentifySource[]
+  /** where the maker's number of the single meter stands; read as octets, never decoded */
+  readonly identity?: readonly NumberSource[]
   readonly golden: readonly GoldenSource[]
 }
 
@@ -73,6 +75,14 @@ export interface IdentifySource extends PlaceSource {
   readonly min?: number
   readonly max?: number
   readonly text?: string
+}
+
+/** Registers of a number, and where that was had. */
+export interface NumberSource {
+  readonly address: number
+  readonly count: number
+  readonly function?: ReadFunction
+  readonly source: string
 }
 
 /** An exchange that a test replays: values as decimal text in the catalogue's unit, null where the meter says it has none. */

@@ -64,6 +64,8 @@ export interface MeterProfile
   readonly sums: readonly ProfileSum[]
   readonly ratio: { readonly ct: ProfileRatio | undefined; readonly pt: ProfileRatio | undefined }
   readonly marks: readonly ProfileMark[]
+  /** registers of the maker's number of the single meter; empty where they are not known */
+  readonly identity: readonly RegisterSpan[]
   readonly golden: readonly GoldenSource[]
 }
 
@@ -98,6 +100,11 @@ export function compileProfile(source: ProfileSource): MeterProfile {
       pt: source.ratio?.pt && compileRatio(source.ratio.pt, source, '/ratio/pt')
     },
     marks: (source.identify ?? []).map((entry, i) => compileMark(entry, source, `/identify/${i}`)),
+    identity: (source.identity ?? []).map(({ address, count, function: table }, i) => {
+      if (address + count > 0x10000)
+        throw shape('the number reaches past register 0xFFFF', `/identity/${i}/address`)
+      return { function: table ?? source.function, address, count }
+    }),
     golden: source.golden
   }
 }
