@@ -23,8 +23,14 @@ export interface SweepOptions {
   readonly onAnswer?: (meter: MeterPoint, answer: MeterAnswer) => void
 }
 
-/** Passes over one bus at the most: the first, one second chance for all, one more for meters known to be there. */
-const MAX_PASSES = 3
+/** Passes over one bus at the most: the first, one second chance for all, two more for meters known to be there. */
+const MAX_PASSES = 4
+/**
+ * A breaker leaves a meter that is there alone for two seconds at first, or until it is heard late. Where all that is missing waits
+ * for that, so does the sweep, looking again this often.
+ */
+const BREATH_MS = 450
+const MAX_BREATHS = 5
 
 /**
  * Visits every meter of one bus once, then gives those that missed something a second chance at the end, while the window lasts.
@@ -38,6 +44,7 @@ export async function sweepBus(
 ): Promise<Map<string, MeterAnswer>> {
   const answers = options.answers ?? new Map<string, MeterAnswer>()
   let todo: readonly MeterPoint[] = meters
+  let breaths = 0
   for (let pass = 1; pass <= MAX_PASSES && todo.length > 0; pass++) {
     for (const meter of todo) {
       options.signal?.throwIfAborted()
@@ -52,6 +59,10 @@ export async function sweepBus(
       options.onAnswer?.(meter, merged)
     }
     todo = todo.filter(meter => deservesAnother(answers.get(meter.id), pass))
+    if (todo.length === 0 || !todo.every(meter => isSkipped(answers.get(meter.id)))) continue
+    if (breaths++ === MAX_BREATHS || host.clock.monotonicMs() + BREATH_MS >= options.deadlineMs) break
+    await host.clock.wait(BREATH_MS, options.signal)
+    pass--
   }
   const missed = [...answers.values()].filter(answer => answer.faults.length > 0).length
   if (missed > 0) host.log.debug('sweep-incomplete', { bus: bus.name, meters: meters.length, missed })
@@ -67,15 +78,21 @@ function readOptions(options: SweepOptions, meter: MeterPoint, before: MeterAnsw
   }
 }
 
-/** Silence and garbage may pass; an error answer, an open breaker or a dead port will not within this sweep. */
+/** Silence and garbage may pass; an error answer or a dead port will not within this sweep, nor a breaker but of a meter that is there. */
 function deservesAnother(answer: MeterAnswer | undefined, pass: number): boolean {
   if (!answer) return false
-  const retryable = answer.faults.some(fault => fault.kind === 'silent' || fault.kind === 'garbage')
-  const hopeless = answer.faults.some(fault => fault.kind === 'skipped' || fault.kind === 'busDown')
+  const isSilenced = isSkipped(answer) && answer.values.length > 0
+  const retryable =
+    isSilenced || answer.faults.some(fault => fault.kind === 'silent' || fault.kind === 'garbage')
+  const hopeless = answer.faults.some(fault => fault.kind === 'busDown') || (isSkipped(answer) && !isSilenced)
   const isThere =
     answer.values.length > 0 ||
     answer.faults.some(fault => fault.kind === 'garbage' || fault.kind === 'refused')
   return retryable && !hopeless && (pass === 1 || isThere)
+}
+
+function isSkipped(answer: MeterAnswer | undefined): boolean {
+  return answer?.faults.some(fault => fault.kind === 'skipped') ?? false
 }
 
 /** The meter with only what is still wanted of it. */

@@ -41,6 +41,11 @@ export interface ExchangeOptions {
   readonly line?: LineSetting
   /** A person asked: try even when the breaker is open. Technicians do by default. */
   readonly force?: boolean
+  /**
+   * The asker tells a late answer to this from every other (DL/T 645 answers say what they are; Modbus ones by their length, when
+   * it asks for no other range of that length meanwhile): a meter known to be quick is given up on early.
+   */
+  readonly tellsLate?: boolean
   /** Waits for the first octet this long at the most, whatever was learned: for a search, where nearly everybody is silent */
   readonly patienceMs?: number
 }

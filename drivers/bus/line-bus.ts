@@ -221,7 +221,8 @@ export class LineBus implements Bus {
       request,
       options.meterKey,
       failures,
-      this.#clock.monotonicMs()
+      this.#clock.monotonicMs(),
+      request.protocol === 'dlt645' || options.tellsLate === true
     )
     const firstOctetMs = Math.min(learnedMs, options.patienceMs ?? learnedMs)
     if (options.priority !== 'technician' && options.force !== true) {

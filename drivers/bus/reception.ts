@@ -36,6 +36,8 @@ export class Reception {
   /** octets of #all already dealt with */
   #done = 0
   #answerFrom = 0
+  /** where the last noise ended, in octets of #all */
+  #noiseEnd = -1
 
   constructor(request: ReadRequest, echoExpected: boolean, counters: Counters) {
     this.#request = request
@@ -138,12 +140,24 @@ export class Reception {
     else this.strangers.push({ octets: rest.slice(result.start, end), reason: result.reason })
   }
 
+  /** In one piece as far as it came so: what is noise to this request may be a late answer of the other protocol. */
+  #addNoise(octets: Uint8Array): void {
+    const last = this.strangers.at(-1)
+    if (last?.reason === 'noise' && this.#noiseEnd === this.#done)
+      this.strangers[this.strangers.length - 1] = {
+        octets: concatBytes(last.octets, octets),
+        reason: 'noise'
+      }
+    else this.strangers.push({ octets: octets.slice(), reason: 'noise' })
+    this.#noiseEnd = this.#done + octets.length
+  }
+
   #noteNoise(octets: Uint8Array): void {
     if (octets.length === 0) return
     const counts = this.#request.protocol === 'dlt645' ? octets.filter(octet => octet !== PREAMBLE) : octets
     if (counts.length === 0) return
     if (octets.length > 2 && endsWith(this.#request.octets, octets)) this.#counters.add('echoPartial')
-    else this.strangers.push({ octets: octets.slice(), reason: 'noise' })
+    else this.#addNoise(octets)
   }
 }
 

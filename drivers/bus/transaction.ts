@@ -122,6 +122,9 @@ function giveUpAt(
   if (lastMs === undefined || reception.heard <= 0) return deadlineMs
   const shortMs = Math.max(3.5 * characterMs, QUIET_MS) + slackMs
   if (reception.heard >= request.expectedReplyOctets) return lastMs + 2 * shortMs
+  // As much as an answer, and no octet of it can still become one: spoilt, or somebody spoke at the same time.
+  if (reception.heard >= request.expectedReplyOctets / 2 && reception.pending === 0)
+    return lastMs + 2 * shortMs
   const octetGapMs = slackMs + (request.protocol === 'dlt645' ? DLT645_OCTET_GAP_MS : MODBUS_OCTET_GAP_MS)
   // Half an answer was an answer; a few octets may be noise before one that is still to come.
   if (reception.heard >= request.expectedReplyOctets / 2) return lastMs + octetGapMs
@@ -136,9 +139,12 @@ async function waitForMore(
   giveUpMs: number
 ): Promise<void> {
   if (reception.pending > 0 && wanted > reception.pending) {
-    const dueMs = reception.dueMs(wanted, input.timing.characterMs)
+    const { expectedReplyOctets } = input.request
+    // A damaged length wants octets that never come: past what was to be expected, every look may be the last.
+    const next = reception.pending < expectedReplyOctets ? Math.min(wanted, expectedReplyOctets) : wanted
+    const dueMs = reception.dueMs(next, input.timing.characterMs)
     // The header's end need not be met exactly; the frame's must.
-    const header = wanted < 0.6 * input.request.expectedReplyOctets
+    const header = wanted < 0.6 * expectedReplyOctets
     const wakeMs = Math.min(header ? dueMs + 0.5 : dueMs - LEAD_MS, giveUpMs)
     if (wakeMs - nowMs >= WORTH_A_TIMER_MS) return sleep(Math.floor(wakeMs - nowMs))
   }

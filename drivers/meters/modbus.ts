@@ -69,7 +69,8 @@ export function createModbusReader(bus: Bus, options: ModbusReaderOptions): Modb
   ): Promise<VisitResult> => {
     const meterKey = `modbus:${unit}`
     const { priority, signal } = read
-    const exchange = { meterKey, priority, ...(signal === undefined ? {} : { signal }) }
+    // The visit asks for no range that a late answer could pass for.
+    const exchange = { meterKey, priority, tellsLate: true, ...(signal === undefined ? {} : { signal }) }
     return new ModbusVisit(
       {
         client: new ModbusClient(bus, exchange),

@@ -5,10 +5,11 @@ import { ClockKeeper } from '../../agent/acquire/clock-keeper.ts'
 import { ClockTable, clockLooks } from '../../agent/acquire/clock-table.ts'
 import { GapIndex } from '../../agent/acquire/gap-index.ts'
 import { fillRange } from '../../agent/acquire/profile-records.ts'
-import { mergeAnswers } from '../../agent/acquire/sweep.ts'
+import { mergeAnswers, sweepBus } from '../../agent/acquire/sweep.ts'
 import type {
   LearnedStore,
   MeterAnswer,
+  MeterBus,
   MeterPoint,
   ProfileAnswer,
   ReadFault,
@@ -21,6 +22,7 @@ import { flagsOf, type GapReason, gapReasonOf, isGap, type Reading, SOURCE } fro
 import { ANCHOR_REASON } from '../../proto/wire/anchor.ts'
 import { FIRST_SLOT, PaperSite, type SiteMeter, SLOT_MS, SLOT_SECONDS } from './support/paper-site.ts'
 import { gatewaySigner, handClock, QUIET, recipientKey } from './support/parties.ts'
+import { VirtualClock } from './support/virtual-clock.ts'
 
 const HOUR_MS = 3_600_000
 const IMPORT = itemByKey('active-import-total').id
@@ -649,4 +651,38 @@ t.test('what an off clock stamps is flagged', async t => {
   t.equal(reading?.source, SOURCE.loadProfile)
   t.ok(flagsOf(reading?.quality ?? 0).includes('meterClock'))
   t.notOk(isGap(reading as Reading))
+})
+
+t.test('a sweep waits for a meter that is there until its breaker lets it be asked again', async t => {
+  const none = { values: [], readAtMs: null, meterTimeMs: null, frames: [] }
+  const value = { item: IMPORT, key: '', value: 1, exponent: -3, unit: '', origin: '', raw: '' }
+  const had: MeterAnswer = { ...none, values: [value], faults: [], readAtMs: 0 }
+  const fault = (kind: ReadFault['kind']): ReadFault => ({ kind, asked: 'x', detail: '' })
+  const sweep = async (answers: readonly MeterAnswer[], deadlineMs: number) => {
+    const clock = new VirtualClock(0)
+    const askedAtMs: number[] = []
+    const bus: Pick<MeterBus, 'name' | 'readMeter'> = {
+      name: 'b1',
+      readMeter: async () => {
+        askedAtMs.push(clock.monotonicMs())
+        return answers[Math.min(askedAtMs.length, answers.length) - 1] as MeterAnswer
+      }
+    }
+    const point = { id: 'm', items: [IMPORT, CURRENT], rawItems: [] } as unknown as MeterPoint
+    const options = { priority: 'slot', deadlineMs } as const
+    const swept = sweepBus(bus as MeterBus, [point], { clock, log: QUIET }, options)
+    await clock.pass(60_000)
+    return { askedAtMs, faults: (await swept).get('m')?.faults.map(({ kind }) => kind) }
+  }
+  const silent = { ...had, faults: [fault('silent')] }
+  const skipped = { ...none, faults: [fault('skipped')] }
+  t.same(
+    await sweep([silent, skipped, skipped, had], Number.POSITIVE_INFINITY),
+    { askedAtMs: [0, 0, 450, 900], faults: [] },
+    'until it is let'
+  )
+  const never = await sweep([silent, skipped], Number.POSITIVE_INFINITY)
+  t.same(never, { askedAtMs: [0, 0, 450, 900, 1350, 1800, 2250], faults: ['skipped'] }, 'but not for ever')
+  t.same((await sweep([silent, skipped], 1000)).askedAtMs, [0, 0, 450, 900], 'nor past its window')
+  t.same((await sweep([skipped], Number.POSITIVE_INFINITY)).askedAtMs, [0], 'nor for one that is not there')
 })

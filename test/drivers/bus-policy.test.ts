@@ -270,6 +270,27 @@ t.test('time-outs are computed, learned and bounded', async t => {
   t.equal(known.slowestMs('fast'), 10, 'old samples fade')
 })
 
+t.test('where a late answer passes for no other, a quick meter is given up on early', t => {
+  const known = new Turnarounds(memory(), 'a')
+  const wait = (key: string, failures = 0) => known.firstOctetMs(dlt645(), key, failures, 0, true)
+  t.equal(wait('d'), 515, 'a first sign of life: what DL/T 645 gives a meter')
+  known.note('d', 100)
+  t.equal(wait('d'), 350, 'three times the slowest')
+  for (let i = 0; i < 4; i++) known.note('d', 100)
+  t.equal(wait('d'), 250, 'twice, once it is known better')
+  for (let i = 0; i < 5; i++) known.note('quick', 5)
+  t.equal(wait('quick'), 150, 'never less than this')
+  t.equal(wait('d', 1), 550, 'but a second try gets the full time')
+  known.noteLate('d', 300, 0)
+  t.equal(wait('d'), 550, 'an answer that was only slow is learned')
+  for (let i = 0; i < 64; i++) known.note('d', 100)
+  known.noteLate('d', 960, 0)
+  t.equal(wait('d'), 250, 'one that was held up is not')
+  for (let i = 0; i < 3; i++) known.noteLate('d', 960, 0)
+  t.equal(wait('d'), 1202, 'where that is its way, it is waited for')
+  t.end()
+})
+
 t.test('Modbus TCP framing', async t => {
   const framing = new ModbusTcpFraming()
   const request = modbus(0, 2)

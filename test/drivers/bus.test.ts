@@ -38,6 +38,8 @@ interface Peer {
   readonly pty: Pty
   readonly bus: Bus
   readonly heard: Uint8Array[]
+  /** length of the requests that come next */
+  requestOctets: number
   answer: (request: Uint8Array, n: number) => void
 }
 
@@ -49,13 +51,13 @@ function openPeer(t: { teardown(end: () => Promise<void>): void }, requestOctets
     { name: 'line', port: `serial:${pty.path}`, baud: 115200, parity: 'even' },
     { clock, log: quiet, learned: memory() }
   )
-  const peer: Peer = { pty, bus, heard: [], answer: () => undefined }
+  const peer: Peer = { pty, bus, heard: [], requestOctets, answer: () => undefined }
   let pending: Uint8Array = new Uint8Array(0)
   pty.onOctets(chunk => {
     pending = concatBytes(pending, chunk)
-    while (pending.length >= requestOctets) {
-      const request = pending.slice(0, requestOctets)
-      pending = pending.slice(requestOctets)
+    while (pending.length >= peer.requestOctets) {
+      const request = pending.slice(0, peer.requestOctets)
+      pending = pending.slice(peer.requestOctets)
       peer.heard.push(request)
       peer.answer(request, peer.heard.length)
     }
@@ -197,6 +199,21 @@ t.test('a late answer is never taken for the next one', async t => {
     const outcome = await peer.bus.exchange(dlt645('02010100'), { meterKey: key, priority: 'technician' })
     t.equal(hexOf(outcome), toHex(dlt645Answer('02010100', '0022', 0)))
     t.match(peer.bus.status().counters, { late: 1, replies: 1 })
+  })
+
+  await t.test('of the other protocol', async t => {
+    const peer = openPeer(t, DLT645_REQUEST_OCTETS)
+    const key = 'dlt645:000012345678'
+    t.equal((await peer.bus.exchange(impatient(dlt645()), slot(key))).kind, 'silent')
+    t.equal(peer.bus.status().breakers.length, 1)
+    peer.answer = () => peer.pty.write(concatBytes(dlt645Answer('00010000', '44444444'), modbusAnswer(1, 2)))
+    peer.requestOctets = 8
+    t.equal(hexOf(await peer.bus.exchange(modbus(0, 2), slot('modbus:1'))), toHex(modbusAnswer(1, 2)))
+    t.match(
+      peer.bus.status(),
+      { counters: { late: 1 }, breakers: [] },
+      'noise to the one, alive to the other'
+    )
   })
 })
 
