@@ -174,7 +174,7 @@ export class LineBus implements Bus {
 
   #adopt(line: Line): void {
     this.#line = line
-    this.#liveness = new Liveness(line.paced)
+    this.#liveness = new Liveness(line.slackMs === 0)
     this.#setting = this.#config
     this.#echoes = 0
     this.#batches.length = 0

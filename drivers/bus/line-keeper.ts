@@ -9,6 +9,8 @@ import { openTcpLine } from './tcp-line.ts'
 const FIRST_RETRY_MS = 250
 /** An adapter that comes back is in use again within this, well under ten seconds. */
 const MAX_RETRY_MS = 4_000
+/** A native close that has not come back by then never will (node-serialport#2117): the line is given up as it is. */
+const CLOSE_DEADLINE_MS = 2_000
 
 export type LineOpener = (config: BusConfig) => Promise<Line>
 
@@ -82,16 +84,25 @@ export class LineKeeper {
     this.#detail = reason
     this.#counters.add('reopens')
     this.#log.warn('bus-lost', { bus: this.#config.name, port: this.#config.port, reason })
-    this.#running = line.close().then(() => this.#run())
+    this.#running = this.#abandon(line).then(() => this.#run())
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new BusError('BUS_CLOSED', 'the bus is closed', { at: this.#config.name }))
-    await this.#line?.close()
+    if (this.#line) await this.#abandon(this.#line)
     this.#line = undefined
     this.#tried = true
     this.#detail = 'closed'
     await this.#running?.catch(() => undefined)
+  }
+
+  /** Closes the line, or leaves it to itself when that takes too long. */
+  async #abandon(line: Line): Promise<void> {
+    const done = new AbortController()
+    const closing = line.close().finally(() => done.abort())
+    const late = this.#clock.wait(CLOSE_DEADLINE_MS, done.signal)
+    await Promise.race([closing, late]).catch(() => undefined)
+    if (!done.signal.aborted) this.#log.warn('bus-close-abandoned', { bus: this.#config.name })
   }
 
   async #run(): Promise<void> {

@@ -14,8 +14,9 @@ export class Liveness {
   #patienceMs: number
   readonly #firstPatienceMs: number
 
-  constructor(paced: boolean) {
-    this.#firstPatienceMs = paced ? SERIAL_MUTE_MS : TCP_MUTE_MS
+  /** @param isLocal no network stands between: one may swallow everything for ever without an error */
+  constructor(isLocal: boolean) {
+    this.#firstPatienceMs = isLocal ? SERIAL_MUTE_MS : TCP_MUTE_MS
     this.#patienceMs = this.#firstPatienceMs
   }
 

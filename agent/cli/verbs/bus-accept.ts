@@ -4,10 +4,7 @@ import type { Verb } from '../verb.ts'
 
 export const busAcceptVerb: Verb = {
   name: 'bus accept',
-  summary: [
-    'says that the meters on a refused line are its own',
-    '确认被拒总线上的电表确属本总线'
-  ],
+  summary: ['says that the meters on a refused line are its own', '确认被拒总线上的电表确属本总线'],
   args: [{ form: '<bus>', about: ['name of the bus in the configuration', '配置中的总线名'] }],
   examples: ['wattproof status', 'wattproof bus accept rs485-1'],
   async run({ out, configFile }, _options, [bus = '']) {
