@@ -103,7 +103,7 @@ export function readingFromJson(json: unknown, slotSeconds: number): Reading {
         : Math.floor(start / (slotSeconds * 1000))
   if (slot === undefined)
     throw new CodecError('CODEC_SHAPE', 'a reading needs its slot or slotStart', { at: meter })
-  const values = Array.isArray(raw['values']) ? parseValues(raw['values']) : []
+  const values = parseValues(listed(raw['values']))
   const endMs = slotEndMs(slot, slotSeconds)
   const source = raw['source']
   return {
@@ -120,6 +120,12 @@ export function readingFromJson(json: unknown, slotSeconds: number): Reading {
     ratio: parseRatio(raw['ratio']),
     values
   }
+}
+
+/** A list of values, or a mapping from item ids, keys or OBIS codes. */
+function listed(given: unknown): readonly unknown[] {
+  if (Array.isArray(given)) return given
+  return Object.entries(asObject(given) ?? {}).map(([item, value]) => ({ item, value }))
 }
 
 function parseValues(list: readonly unknown[]): ItemValue[] {
@@ -149,9 +155,18 @@ function itemOf(entry: Record<string, unknown>): Item | undefined {
   return undefined
 }
 
+/** What our own writer gives: nearly every value. Big integers are for the rest. */
+const PLAIN = /^(-?)(\d+)(?:\.(\d+))?$/
+
 /** Decimal text (or a number) as an integer of the exponent; exact where the digits fit, rounded where there are more. */
 function scaledOf(value: unknown, exponent: number): number | null {
   const text = typeof value === 'number' ? numberText(value) : typeof value === 'string' ? value.trim() : ''
+  const quick = PLAIN.exec(text)
+  if (quick && (quick[3] ?? '').length <= -exponent && text.length <= 15) {
+    const fraction = (quick[3] ?? '').padEnd(-exponent, '0')
+    const whole = Number(`${quick[2]}${fraction}`)
+    if (Number.isSafeInteger(whole)) return quick[1] === '-' && whole !== 0 ? -whole : whole
+  }
   const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text)
   if (!match || text === '' || (match[2] === '' && !match[3])) return null
   const fraction = match[3] ?? ''

@@ -1,6 +1,7 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { type BalanceRow, judgeBalance, lossOf, type MeterRatio } from './balance.ts'
+import { judgeBalance, lossOf, type MeterRatio } from './balance.ts'
+import type { BalanceRow } from './balance-columns.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median, spread } from './statistics.ts'
@@ -17,8 +18,8 @@ export interface SlotEnergy {
   readonly ratioVersion: number
   readonly ct: number
   readonly pt: number
-  /** single-phase meters are direct: no transformer could be wrong */
-  readonly single: boolean
+  /** single-phase, or carrying more than a meter behind transformers can: no transformer could be wrong */
+  readonly direct: boolean
 }
 
 interface DayLoss {
@@ -126,7 +127,7 @@ export class Area {
     const ratios = groups.map((group, n): MeterRatio => {
       const one =
         n < columns.length ? ratioOf((this.children[group[0] as number] as MeterPoint).id) : undefined
-      return one ? { ct: one.ct, pt: one.pt, direct: one.single } : { ct: 1, pt: 1, direct: true }
+      return one ? { ct: one.ct, pt: one.pt, direct: one.direct } : { ct: 1, pt: 1, direct: true }
     })
     const own = ratioOf(this.parent.id) ?? { ct: 1, pt: 1 }
     const result = judgeBalance(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
@@ -173,7 +174,7 @@ export class Area {
       .map((_, n) => n)
       .filter(n => {
         const ratio = ratioOf((this.children[n] as MeterPoint).id)
-        return ratio !== undefined && !ratio.single
+        return ratio !== undefined && !ratio.direct
       })
     const chosen = this.children.length <= COLUMNS ? this.children.map((_, n) => n) : withTransformer
     return chosen

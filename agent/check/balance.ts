@@ -3,14 +3,19 @@
  * Test 9 of peers-features.md C: a non-negative regression of the parent on its children; a child whose coefficient is 2 or 1/2
  * names the meter and its true ratio. The only test that finds what archive and register agree on and the transformer does not.
  */
+import {
+  type BalanceRow,
+  type Columns,
+  columnsOf,
+  mend,
+  plainResidual,
+  residualIf,
+  totalOf
+} from './balance-columns.ts'
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
 import { namedFactors, nearestCt } from './ratio-factors.ts'
-
-export interface BalanceRow {
-  readonly parent: number
-  readonly children: readonly number[]
-}
+import { median } from './statistics.ts'
 
 export interface Coefficient {
   readonly index: number
@@ -82,7 +87,7 @@ export function judgeBalance(
     const sure = (residual: number) => (rows.length / 2) * Math.log(residual / best.residual)
     if (sure(rest) < 2 * sigmas || sure(best.rival) < sigmas) break
     // mended, the plain sum must explain the parent: otherwise something else is wrong here
-    if (best.residual > 0.05) break
+    if (best.residual > EXPLAINED) break
     const coefficient = coefficients.find(c => c.index === best.who)
     mend(now, best.who, best.factor)
     verdicts.push({
@@ -96,7 +101,61 @@ export function judgeBalance(
     })
     rest = best.residual
   }
+  // one after the other finds nothing while the largest mistakes hide each other
+  if (rest > EXPLAINED) {
+    const joint = judgeTogether(columnsOf(rows, children), coefficients, ratios)
+    if (joint) return { coefficients, ...joint, loss, rows: rows.length }
+  }
   return { coefficients, verdicts, loss, rows: rows.length, residual: rest }
+}
+
+/** Residual of the plain sum, share of the parent, that still counts as explained. */
+const EXPLAINED = 0.05
+
+/**
+ * Several wrong ratios at once: every child whose coefficient is sharp and lies at a named factor is mended, and the plain sum must
+ * then explain the parent. At most half of the children: an area that is wrong all over has another mistake.
+ */
+function judgeTogether(
+  now: Columns,
+  coefficients: readonly Coefficient[],
+  ratios: readonly MeterRatio[]
+): { readonly verdicts: BalanceVerdict[]; readonly residual: number } | undefined {
+  const sharp = coefficients.filter(c => c.error < 0.04 * c.value)
+  const usual = usualCoefficient(sharp)
+  const wrong: { c: Coefficient; factor: number }[] = []
+  for (const c of sharp) {
+    const ratio = ratios[c.index]
+    if (!ratio || ratio.direct || Math.abs(Math.log(c.value / usual)) < 0.35) continue
+    const off = (factor: number) => Math.abs(Math.log((c.value * factor) / usual))
+    const [best] = likelyFactors(ratio)
+      .map(({ value }) => value)
+      .sort((a, b) => off(a) - off(b))
+    if (best === undefined || off(best) > 0.08 + (2 * c.error) / c.value) continue
+    wrong.push({ c, factor: best })
+  }
+  if (wrong.length < 2 || wrong.length > now.children.length / 2) return undefined
+  for (const { c, factor } of wrong) mend(now, c.index, factor)
+  const residual = plainResidual(now.parent, now.sums)
+  if (residual > EXPLAINED) return undefined
+  const lossAfter = round(1 - totalOf(now.sums) / totalOf(now.parent), 3)
+  const verdicts = wrong.map(
+    ({ c, factor }): BalanceVerdict => ({
+      who: c.index,
+      factor: round(factor, 6),
+      coefficient: round(c.value),
+      error: round(c.error),
+      lossAfter,
+      certain: residual < 0.035
+    })
+  )
+  return { verdicts, residual }
+}
+
+/** What a sound child's coefficient is here: one and the losses. */
+function usualCoefficient(sharp: readonly Coefficient[]): number {
+  const sound = sharp.map(c => c.value).filter(value => value > 0.95 && value < 1.25)
+  return sound.length > 0 ? median(sound) : 1.03
 }
 
 const MOST_WRONG = 3
@@ -109,51 +168,6 @@ interface Hypothesis {
   readonly next: number
   /** least residual of a hypothesis about another meter */
   readonly rival: number
-}
-
-/** The rows by column, with their sums: what a hypothesis changes is one column. */
-interface Columns {
-  readonly parent: Float64Array
-  readonly children: readonly Float64Array[]
-  readonly sums: Float64Array
-}
-
-function columnsOf(rows: readonly BalanceRow[], children: number): Columns {
-  const parent = Float64Array.from(rows, row => row.parent)
-  const columns = Array.from({ length: children }, (_, n) =>
-    Float64Array.from(rows, row => row.children[n] as number)
-  )
-  const sums = Float64Array.from(rows, row => row.children.reduce((a, b) => a + b, 0))
-  return { parent, children: columns, sums }
-}
-
-const totalOf = (values: Float64Array) => values.reduce((a, b) => a + b, 0)
-
-/** Divides one recorded energy by a factor. `who` equal to the count of children is the parent. */
-function mend(columns: Columns, who: number, factor: number): void {
-  const column = columns.children[who]
-  if (!column) {
-    for (let n = 0; n < columns.parent.length; n++) columns.parent[n] = (columns.parent[n] as number) / factor
-    return
-  }
-  for (let n = 0; n < column.length; n++) {
-    const before = column[n] as number
-    column[n] = before / factor
-    columns.sums[n] = (columns.sums[n] as number) - before + before / factor
-  }
-}
-
-/** {@link plainResidual} were the meter's energy divided by the factor. Writes into `scratch`. */
-function residualIf(columns: Columns, who: number, factor: number, scratch: Float64Array): number {
-  const { parent, children, sums } = columns
-  const column = children[who]
-  if (!column) {
-    for (let n = 0; n < parent.length; n++) scratch[n] = (parent[n] as number) / factor
-    return plainResidual(scratch, sums)
-  }
-  const change = 1 / factor - 1
-  for (let n = 0; n < column.length; n++) scratch[n] = (sums[n] as number) + (column[n] as number) * change
-  return plainResidual(parent, scratch)
 }
 
 function bestHypothesis(
@@ -187,50 +201,6 @@ function likelyFactors(ratio: MeterRatio): readonly { readonly value: number }[]
     return ct > 0.99 && Math.min(nearestCt(ct, 5).off, nearestCt(ct, 1).off) < 0.01
   })
   return legal.length > 0 ? legal : all
-}
-
-/** Root mean square of what the plain sum of the children leaves of the parent, over the parent's. Losses: constant, 0 to 6 %, and square. */
-function plainResidual(parent: Float64Array, sums: Float64Array): number {
-  const n = parent.length
-  let scale = 1e-9
-  for (let i = 0; i < n; i++) scale = Math.max(scale, Math.abs(sums[i] as number))
-  // normal equations of 1, s, s^2 against the gap
-  const m = [0, 0, 0, 0, 0]
-  const v = [0, 0, 0]
-  let parents = 0
-  for (let i = 0; i < n; i++) {
-    const p = parent[i] as number
-    const s = (sums[i] as number) / scale
-    const gap = p - (sums[i] as number)
-    const s2 = s * s
-    parents += p * p
-    m[0] = (m[0] as number) + 1
-    m[1] = (m[1] as number) + s
-    m[2] = (m[2] as number) + s2
-    m[3] = (m[3] as number) + s2 * s
-    m[4] = (m[4] as number) + s2 * s2
-    v[0] = (v[0] as number) + gap
-    v[1] = (v[1] as number) + gap * s
-    v[2] = (v[2] as number) + gap * s2
-  }
-  const [m0, m1, m2, m3, m4] = m as [number, number, number, number, number]
-  const solved = solveNonNegative(
-    Float64Array.of(m0, m1, m2, m1, m2, m3, m2, m3, m4),
-    Float64Array.from(v),
-    3,
-    40
-  )
-  const linear = Math.min(0.06 * scale, solved[1] as number)
-  const square = Math.min(0.06 * scale, solved[2] as number)
-  // the constant once more, with the others held in their bounds
-  const constant = Math.max(0, Math.min(0.05 * scale, ((v[0] as number) - linear * m1 - square * m2) / n))
-  let rest = 0
-  for (let i = 0; i < n; i++) {
-    const s = (sums[i] as number) / scale
-    const off = (parent[i] as number) - (sums[i] as number) - constant - linear * s - square * s * s
-    rest += off * off
-  }
-  return Math.sqrt(rest / Math.max(1e-9, parents))
 }
 
 /** Regression with an intercept (what flows at no load), columns scaled to unit length. */

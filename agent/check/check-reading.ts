@@ -20,6 +20,7 @@ import { checkOverload, checkPowerFactor, checkRamp, checkSwing, slotKva } from 
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
+import { noteArchive } from './ratio-change.ts'
 import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
   fingerprintOf,
@@ -111,14 +112,16 @@ export function checkReading(
     testIdentity(c),
     ...ratioTests(c),
     // a meter that lost part of its load on a day is bypassed, not wrongly archived: the balance shows both alike
-    ...(history.pattern.verdict
+    ...(history.pattern.verdict && history.archive.day === 0
       ? []
       : (options.area ?? []).filter(finding => finding.rule.startsWith('ratio-')))
   ]
-  findings.push(...ratio, ratioVerdict(c, ratio))
+  const verdict = ratioVerdict(c, ratio)
+  findings.push(...ratio, verdict)
   findings.push(...(options.area ?? []).filter(finding => !finding.rule.startsWith('ratio-')))
   const enabled = findings.filter(finding => own.enabled(finding.rule))
   advance(c, options)
+  history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
   return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c) }
 }
@@ -148,9 +151,16 @@ function energyOf(c: MeterContext): SlotEnergy {
     ratioVersion: c.reading.ratio?.version ?? c.meter.ratioVersion,
     ct: c.ct,
     pt: c.pt,
-    single: c.wiring === 'single'
+    direct: c.wiring === 'single' || carriesDirect(c)
   }
 }
+
+/**
+ * Whether a meter without transformers has shown more than one behind a 5 A transformer could: then there is none to be wrong.
+ * 1.2 x 5 A x 230 V on three phases is 4.1 kVA; a single bad value must not decide, so the learned peak does.
+ */
+const carriesDirect = (c: MeterContext) => c.ct === 1 && c.pt === 1 && c.history.peak > BEHIND_CT_KVA
+const BEHIND_CT_KVA = 5.5
 
 function flagsFrom(findings: readonly Finding[]): QualityFlag[] {
   const flags = new Set<QualityFlag>()
@@ -193,10 +203,14 @@ function advance(c: MeterContext, options: CheckOptions): void {
   const p = c.live ? totalPower(c.values) : undefined
   history.power = p === undefined ? null : Math.abs(p)
   const { meterTime, readAt } = reading
-  if (meterTime !== null && readAt !== null && c.live) history.drift = Math.round(meterTime - readAt / 1000)
+  if (meterTime !== null && readAt !== null && c.live) {
+    history.drift = Math.round(meterTime - readAt / 1000)
+    history.stamp = meterTime
+  }
   noteCounters(c)
   if (step.event === 'swap' || testFingerprint(c).verdict === 'violated')
     history.ratio.changedDay = dayOf(reading.slot, options)
   history.ratio.fingerprint = fingerprintOf(c)
+  noteArchive(c, dayOf(reading.slot, options))
   history.seen++
 }

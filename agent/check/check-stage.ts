@@ -27,7 +27,7 @@ export interface CheckedSlot {
   /** in the order given, with quality flags added */
   readonly readings: Reading[]
   readonly alarmEvents: AlarmEvent[]
-  /** what was violated, with the meter or bus it is about */
+  /** what was violated (and a register that rolled over), with the meter or bus it is about */
   readonly findings: SubjectFinding[]
 }
 
@@ -194,7 +194,8 @@ export class CheckStage {
     const subject = { meter: meter.id, bus: meter.bus }
     out.alarmEvents.push(...this.#engine.step(subject, findings, this.#place(slot, frames, meter), hiddenBy))
     for (const finding of findings)
-      if (finding.verdict === 'violated') out.findings.push({ ...finding, ...subject, slot })
+      if (finding.verdict === 'violated' || isFact(finding))
+        out.findings.push({ ...finding, ...subject, slot })
   }
 
   #gateway(findings: readonly Finding[], slot: number, hiddenBy: readonly string[], out: CheckedSlot): void {
@@ -287,3 +288,6 @@ export class CheckStage {
     })
   }
 }
+
+/** A rollover is no violation, yet whoever reads the findings must see that it was one. */
+const isFact = (finding: Finding) => finding.verdict === 'holds' && finding.cause !== undefined

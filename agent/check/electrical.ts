@@ -8,12 +8,16 @@ import { referenceKva } from './load.ts'
 /** Ranges that hold for every meter. */
 export function checkRange(c: MeterContext): Finding {
   let seen = 0
-  const most = c.limits.get('range', 'voltageMax')
+  const limit = c.limits.get('range', 'voltageMax') * Math.max(1, c.pt)
+  // twice what this line has is no voltage of this line, whatever the register map allows
+  const { voltage } = c.history.ratio
+  const usual = voltage.length >= 8 ? c.history.ratio.middles.voltage : 0
+  const most = usual > 0 ? Math.min(limit, 2 * usual) : limit
   for (const item of [...ID.voltage, ...ID.lineVoltage]) {
     const u = volts(c.values, item)
     if (u === undefined) continue
     seen++
-    if (u < 0 || u > most * (c.pt > 1 ? Math.max(1, c.pt) : 1))
+    if (u < 0 || u > most)
       return violated('range', { item, volts: round(u), limit: most }, { flag: 'range', cause: 'voltage' })
   }
   for (const item of [ID.powerFactor, ...ID.phasePowerFactor]) {
@@ -108,6 +112,8 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   const p = totalPower(c.values)
   if (step.kind !== 'step' || step.import === undefined || step.event || p === undefined || !c.live)
     return [noEvidence('zero-energy', 'no increment or power')]
+  // what flows back is counted by a register that was not read
+  if (p < 0 && step.export === undefined) return [noEvidence('zero-energy', 'feeds back')]
   const gained = step.import + (step.export ?? 0)
   // the power register may be what is broken: current and voltage speak too
   const i = c.amps
@@ -165,7 +171,7 @@ export function checkClock(c: MeterContext): Finding[] {
   if (meterTime === null || readAt === null || c.reading.source !== SOURCE.live)
     return [noEvidence('meter-clock', 'no meter time')]
   const drift = meterTime - readAt / 1000
-  const before = c.history.drift
+  const { drift: before, stamp } = c.history
   const out = [
     judge(
       'meter-clock',
@@ -177,12 +183,13 @@ export function checkClock(c: MeterContext): Finding[] {
     )
   ]
   if (before !== null) {
-    const step = Math.abs(drift - before)
+    // a stamp of the slot's end stands still while we read sooner or later: a clock that was moved moves both
+    const moved = stamp === null ? drift - before : least(drift - before, meterTime - stamp)
     out.push(
       judge(
         'clock-step',
-        step / c.limits.get('clock-step', 'stepMax'),
-        () => ({ stepS: round(drift - before) }),
+        Math.abs(moved) / c.limits.get('clock-step', 'stepMax'),
+        () => ({ stepS: round(moved) }),
         {
           flag: 'meterClock'
         }
@@ -191,3 +198,5 @@ export function checkClock(c: MeterContext): Finding[] {
   }
   return out
 }
+
+const least = (a: number, b: number) => (Math.abs(a) < Math.abs(b) ? a : b)

@@ -2,7 +2,7 @@
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, violated } from './finding.ts'
 import type { StillState } from './history.ts'
-import { ID, type ItemValues } from './item-values.ts'
+import { ID, type ItemValues, totalPower } from './item-values.ts'
 
 const MOVING = [...ID.voltage, ...ID.current, ID.power]
 /** Pairs of readings after which it is known whether this meter's voltage moves at all. */
@@ -53,11 +53,24 @@ export function noteFlatLine(c: MeterContext): void {
   const { step } = c
   if (step.kind !== 'step' || step.import === undefined || step.slots !== 1 || step.event) return
   // the same count of counts, give or take the cut-off, of a load large enough to vary
-  const alike = step.import >= 20 * resolution && Math.abs(step.import - still.increment) <= resolution
+  const alike =
+    step.import >= 20 * resolution &&
+    Math.abs(step.import - still.increment) <= resolution &&
+    !showsSteadyLoad(c, step.import)
   if (!alike && still.load > 0)
     still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, 48))
   still.load = alike ? still.load + 1 : 0
   if (!alike) still.increment = step.import
+}
+
+/** A pump runs level for days: its power moves by a little all the same, and its energy follows the power. */
+function showsSteadyLoad(c: MeterContext, increment: number): boolean {
+  const now = c.live ? totalPower(c.values) : undefined
+  const before = c.history.power
+  if (now === undefined || before === null || now === 0) return false
+  const moves = Math.abs(Math.abs(now) - before) > 0.0005 * before
+  const integral = ((Math.abs(now) + before) / 2) * c.slotHours * 1000
+  return moves && Math.abs(increment / integral - 1) < 0.1
 }
 
 function noteDigits(still: StillState, values: ItemValues): void {

@@ -21,6 +21,8 @@ export interface MeterHistory {
   power: number | null
   /** Meter clock minus ours at the last live reading, s */
   drift: number | null
+  /** the meter's own stamp then, s from the slot's end */
+  stamp: number | null
   still: StillState
   /** Highest load that was no finding, decaying slowly; 0 before the first. */
   peak: number
@@ -33,7 +35,22 @@ export interface MeterHistory {
   day: DayState
   /** Last values of the ratio tests, as logarithms. */
   ratio: RatioState
+  archive: ArchiveState
   pattern: PatternState
+}
+
+/** What the archive said lately: CT x PT, and its last change. */
+export interface ArchiveState {
+  /** CT x PT of the last reading; 0 before the first */
+  k: number
+  /** CT x PT after over before its last change, and the local day of that; 1 and 0 while none was seen */
+  step: number
+  day: number
+  /** a test contradicted the ratio at the last reading, and before the last change */
+  doubted: boolean
+  doubtedBefore: boolean
+  /** readings, at most 8, with a current above what the secondary side carries */
+  primaryAmps: number
 }
 
 /** The day so far, for the sum check and the read-success rate. */
@@ -99,6 +116,7 @@ export function emptyHistory(): MeterHistory {
     load: null,
     power: null,
     drift: null,
+    stamp: null,
     still: { digits: -1, volts: -1, slots: 0, pairs: 0, moved: 0, load: 0, increment: 0, longestLoad: 0 },
     peak: 0,
     exports: false,
@@ -119,6 +137,7 @@ export function emptyHistory(): MeterHistory {
       fingerprint: '',
       version: 0
     },
+    archive: { k: 0, step: 1, day: 0, doubted: false, doubtedBefore: false, primaryAmps: 0 },
     pattern: emptyPattern()
   }
 }

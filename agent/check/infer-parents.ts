@@ -1,7 +1,8 @@
 /** For replayed files without an archive: which meter, if any, is the sum of the others. */
 import type { Reading } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
-import { type BalanceRow, judgeBalance } from './balance.ts'
+import { judgeBalance } from './balance.ts'
+import type { BalanceRow } from './balance-columns.ts'
 import { ID } from './item-values.ts'
 import { median } from './statistics.ts'
 

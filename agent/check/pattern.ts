@@ -101,7 +101,11 @@ function spreadFloor(c: MeterContext): number {
 }
 
 function patternFinding(c: MeterContext): Finding {
-  const { verdict, days } = c.history.pattern
+  const { verdict, days, since } = c.history.pattern
+  const { archive } = c.history
+  // kWh in another unit from that day on: rule ratio says whether rightly
+  if (verdict && archive.day > 0 && since !== null && Math.abs(since - archive.day) <= 2)
+    return noEvidence('pattern', 'archive ratio changed')
   if (verdict)
     return violated(
       'pattern',

@@ -3,13 +3,15 @@ import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { totalPower } from './item-values.ts'
 import { slotKva } from './load.ts'
+import { testChange } from './ratio-change.ts'
 import { snapFactor } from './ratio-factors.ts'
-import { median } from './statistics.ts'
 
-/** A third of a decibel is more than a load tells: 24 bins from 1/1024 to 16384 of the rated load, a factor of two each. */
-const LOAD_BINS = 24
+/** Bins of half an octave from 1/64 to 16384 of the rated load: HV values multiplied twice are thousands of it. */
+const LOAD_BINS = 40
 const LOAD_SHIFT = 10
 const KEEP_SLOTS = 1344
+/** Counts of power integral without one of energy that no factor explains. */
+const STOPPED_COUNTS = 8
 
 export function ratioTests(c: MeterContext): Finding[] {
   return [testEnergy(c), testLoad(c), testPhases(c), testChange(c)]
@@ -30,6 +32,8 @@ function noteEnergy(c: MeterContext): void {
   if ((step.export ?? 0) > 0 || p <= 0) return
   const e = step.import
   const integral = ((p + history.power) / 2) * c.slotHours * 1000
+  // a register that stands still under load is stopped (rule zero-energy), not off by a factor
+  if (e === 0 && integral > STOPPED_COUNTS * history.resolution * Math.max(1, c.ct * c.pt)) return
   const sums = history.ratio.energy
   if ((sums[5] as number) >= KEEP_SLOTS / 2) for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) / 2
   const add = [e, integral, e * e, integral * integral, e * integral, 1]
@@ -123,27 +127,36 @@ function testLoad(c: MeterContext): Finding {
 }
 
 function notePhases(c: MeterContext): void {
-  const i = c.amps
-  if (c.wiring !== 'three' || i.some(x => x === null)) return
-  const all = i.map(x => Math.abs(x as number))
-  if (Math.max(...all) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...all) <= 0) return
+  const leans = phaseLeans(c)
+  if (!leans) return
   const state = c.history.ratio.phases
   state.n++
   const gain = Math.max(1 / state.n, 1 / 192)
   for (let p = 0; p < 3; p++) {
-    const others = Math.log(all[(p + 1) % 3] as number) + Math.log(all[(p + 2) % 3] as number)
-    const k = Math.log(all[p] as number) - others / 2
+    const k = leans[p] as number
     const off = k - (state.mean[p] as number)
     state.mean[p] = (state.mean[p] as number) + gain * off
     state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * off * off)
   }
 }
 
+/** ln of each phase's current over the others'; of two elements A and C against each other. Undefined at low load. */
+function phaseLeans(c: MeterContext): number[] | undefined {
+  const [a, b, z] = c.amps.map(x => Math.abs(x ?? 0)) as [number, number, number]
+  const used = c.wiring === 'two' ? [a, z] : [a, b, z]
+  if (c.wiring !== 'three' && c.wiring !== 'two') return undefined
+  if (Math.max(...used) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...used) <= 0) return undefined
+  if (c.wiring === 'two') return [Math.log(a / z), 0, Math.log(z / a)]
+  const ln = used.map(Math.log) as [number, number, number]
+  return ln.map((own, p) => own - ((ln[(p + 1) % 3] as number) + (ln[(p + 2) % 3] as number)) / 2)
+}
+
 /** Test 10: one phase k times the others, steadily, whatever the load does. Uneven loads vary; a wrong transformer does not. */
 function testPhases(c: MeterContext): Finding {
   const { n, mean, var: variance } = c.history.ratio.phases
+  const two = c.wiring === 'two'
   if (
-    c.wiring !== 'three' ||
+    (c.wiring !== 'three' && !two) ||
     c.ct === 1 ||
     n < c.limits.get('ratio-phase', 'slots') ||
     c.history.pattern.verdict
@@ -162,7 +175,7 @@ function testPhases(c: MeterContext): Finding {
     slots: n
   }
   if (Math.abs(mean[p] as number) < 0.58) return holds('ratio-phase', numbers)
-  const even = Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
+  const even = two || Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
   const tight = c.limits.get('ratio-phase', 'scatter')
   const named = snapPhase(k[p] as number)
   if (!even || (sd[p] as number) > tight || named === undefined)
@@ -173,21 +186,4 @@ function testPhases(c: MeterContext): Finding {
 /** Transformers of a set differ by whole steps of the series; a load that leans by half is only a load. */
 function snapPhase(k: number): number | undefined {
   return [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f]).find(f => Math.abs(Math.log(k / f)) < 0.1)
-}
-
-/** Test 10: the daily energy steps by a known factor at the day the meter was changed. */
-function testChange(c: MeterContext): Finding {
-  const { changedDay } = c.history.ratio
-  const days = c.history.pattern.days
-  if (changedDay === 0) return noEvidence('ratio-change', 'no change of the meter seen')
-  const after = days.filter(one => one.day > changedDay)
-  const before = days.filter(one => one.day < changedDay)
-  if (after.length < 3 || before.length < 5) return noEvidence('ratio-change', 'too few days')
-  const sum = (bands: readonly number[]) => bands.reduce((x, y) => x + y, 0)
-  const ratio = median(after.map(one => sum(one.bands))) / median(before.map(one => sum(one.bands)))
-  const numbers = { ratio: round(ratio), daysAfter: after.length, daysBefore: before.length }
-  const named = Math.abs(Math.log(ratio)) < 0.35 ? undefined : snapFactor(ratio, 0.08, c.ct, c.pt)
-  return named
-    ? violated('ratio-change', numbers, { factor: round(1 / named.value, 6) })
-    : holds('ratio-change', numbers)
 }

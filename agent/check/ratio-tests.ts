@@ -55,6 +55,9 @@ export function testLegal(c: MeterContext): Finding {
   return violated('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` }, { cause })
 }
 
+/** Readings above the secondary side's current that, beside a primary voltage, show that currents are primary too. */
+const OFTEN = 8
+
 /** Test 4: values above what the secondary side can carry are primary already. */
 export function testSide(c: MeterContext): Finding {
   const i = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
@@ -63,12 +66,13 @@ export function testSide(c: MeterContext): Finding {
   const state = c.history.ratio
   const settled = state.amps.length >= 8 || (state.amps.length === 0 && state.voltage.length >= 8)
   const mostAmps = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
-  // a real overload passes; a register on the primary side is above most of the day, or far above at once
-  const gross = state.amps.length >= 8 && state.amps.slice(-6).every(x => x > 4 * mostAmps)
-  const byAmps = c.ct > 1 && settled && (gross || state.middles.amps > mostAmps)
   const ps = c.reading.ratio?.ptSecondary ?? c.meter.pt.secondary
   const mostVolts =
     c.limits.get('ratio-side', 'overVoltage') * (ps >= 57 && ps <= 130 ? Math.max(100, ps) : 110)
+  // a real overload passes; a register on the primary side is above most of the day, or far above at once
+  const gross = state.amps.length >= 8 && state.amps.slice(-6).every(x => x > 4 * mostAmps)
+  const often = c.history.archive.primaryAmps >= OFTEN && state.middles.voltage > mostVolts && c.pt > 1
+  const byAmps = c.ct > 1 && settled && (gross || often || state.middles.amps > mostAmps)
   const byVolts = c.pt > 1 && settled && state.middles.voltage > mostVolts
   if (byAmps || byVolts) {
     const numbers = { usualAmps: state.middles.amps, mostAmps, usualVolts: state.middles.voltage, mostVolts }
@@ -237,6 +241,8 @@ export function noteRatioValues(c: MeterContext): void {
   if (ct !== undefined) state.ctRegister = ct
   if (pt !== undefined) state.ptRegister = pt
   const most = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  const bound = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
+  if (most > bound) c.history.archive.primaryAmps = Math.min(OFTEN, c.history.archive.primaryAmps + 1)
   if (most > 0) push(state.amps, Math.round(most * 1e3) / 1e3)
   const side = sideVoltage(c)
   if (side) push(state.voltage, Math.round(side.volts * 100) / 100)

@@ -50,7 +50,11 @@ export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Findin
   if (weight < c.limits.get('ratio', 'weight'))
     return { rule: 'ratio', verdict: 'no-evidence', level: 0, numbers: { contradictions: names, weight } }
   const named = [...against].sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule))
-  const leading = named.find(test => test.factor !== undefined)
+  const leading = bothSides(
+    c,
+    named.find(test => test.factor !== undefined),
+    against
+  )
   const numbers: Record<string, number | string> = {
     contradictions: names,
     weight,
@@ -65,6 +69,17 @@ export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Findin
     ...(leading?.factor === undefined ? {} : { factor: leading.factor }),
     ...(leading === undefined ? {} : { cause: leading.cause ?? leading.rule.replace('ratio-', '') })
   })
+}
+
+/** A voltage multiplied twice is seen at once; the load says whether the current was too. */
+function bothSides(c: MeterContext, leading: Finding | undefined, against: readonly Finding[]) {
+  const load = against.find(test => test.rule === 'ratio-load')
+  const voltage = leading?.rule === 'ratio-voltage' || leading?.cause === 'voltage'
+  const is = (test: Finding | undefined, factor: number) =>
+    test?.factor !== undefined && Math.abs(test.factor / factor - 1) < 0.01
+  return leading && voltage && is(leading, c.pt) && c.ct > 1 && is(load, c.ct * c.pt)
+    ? { ...leading, factor: round(c.ct * c.pt, 6), cause: 'both' }
+    : leading
 }
 
 function likelyRatio(c: MeterContext, test: Finding): Record<string, number | string> {

@@ -30,7 +30,7 @@ const WATCHED: readonly number[] = [
 ]
 
 /** Registers that roll over at 10^4 .. 10^7 kWh, and 32-bit counts of 1, 10 and 100 Wh. */
-const MODULI = [1e7, 1e8, 1e9, 1e10, 2 ** 32, 2 ** 32 * 10, 2 ** 32 * 100]
+export const MODULI = [1e7, 1e8, 1e9, 1e10, 2 ** 32, 2 ** 32 * 10, 2 ** 32 * 100]
 
 /** Largest increment of a slot in 0.001 kWh on the meter's side: V9, k x U x Imax with every phase loaded. */
 export function largestIncrement(

@@ -2,6 +2,7 @@
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import { ID, kilo } from './item-values.ts'
+import { MODULI } from './register-step.ts'
 
 const CLEAN = [holds('register'), holds('physical')]
 
@@ -41,7 +42,8 @@ export function checkTariffSum(c: MeterContext): Finding {
   if (total === undefined || count < 2 || sum === 0) return noEvidence('tariff-sum', 'no tariff registers')
   // registers of the same visit are read seconds apart: what flows meanwhile is no mistake
   const moving = Math.abs(c.step.import ?? 0) / Math.max(1, c.step.slots) / 8
-  const counts = Math.abs(total - sum) / c.history.resolution
+  // the total rolls over years before its tariffs do, and a tariff before the total when the meter is set so
+  const counts = offTurns(total - sum) / c.history.resolution
   const limit = c.limits.get('tariff-sum', 'counts') + moving / c.history.resolution
   const numbers = () => ({
     totalKwh: total / 1000,
@@ -50,6 +52,13 @@ export function checkTariffSum(c: MeterContext): Finding {
     registers: count
   })
   return judge('tariff-sum', counts / limit, numbers, { flag: 'tariffSum' })
+}
+
+/** Difference to the nearest whole turn of a register, 0.001 kWh: registers of one meter do not roll over together. */
+function offTurns(difference: number): number {
+  let least = Math.abs(difference)
+  for (const modulus of MODULI) least = Math.min(least, Math.abs(Math.abs(difference) - modulus))
+  return least
 }
 
 /** V14: mean demand of the slot against the maximum demand register of the running period. */

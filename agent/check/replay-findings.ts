@@ -23,7 +23,8 @@ export interface ReplayFinding {
   readonly bus: string | null
   readonly rule: string
   readonly class: 'general' | 'serious' | null
-  readonly verdict: 'violated'
+  /** 'holds' for a fact that is no fault: a register that rolled over */
+  readonly verdict: 'violated' | 'holds'
   readonly cause: string | null
   /** archive ratio over likely true ratio */
   readonly factor: number | null
@@ -55,16 +56,31 @@ export function episodes(
   const raisedAt = new Map<string, AlarmEvent[]>()
   for (const alarm of alarms) {
     const key = `${alarm.meter ?? alarm.bus ?? ''}/${alarm.rule}`
-    raisedAt.set(key, [...(raisedAt.get(key) ?? []), alarm])
+    const list = raisedAt.get(key)
+    if (list) list.push(alarm)
+    else raisedAt.set(key, [alarm])
   }
   const bySubject = new Map<string, SubjectFinding[]>()
+  const findings: ReplayFinding[] = []
   for (const finding of found) {
+    if (finding.verdict === 'holds') {
+      findings.push(toFinding([finding], [], options, null))
+      continue
+    }
     const key = `${finding.meter ?? finding.bus ?? ''}/${finding.rule}`
     const list = bySubject.get(key)
     if (list) list.push(finding)
     else bySubject.set(key, [finding])
   }
-  const findings: ReplayFinding[] = []
+  // what else was violated on a meter is asked once a finding: by meter and in order of slots, or it costs their square
+  const byMeter = new Map<string | null, SubjectFinding[]>()
+  for (const finding of found) {
+    const list = byMeter.get(finding.meter)
+    if (list) list.push(finding)
+    else byMeter.set(finding.meter, [finding])
+  }
+  for (const list of byMeter.values()) list.sort((a, b) => a.slot - b.slot)
+  const near = (part: readonly SubjectFinding[]) => byMeter.get(part[0]?.meter ?? null) ?? []
   const observations: Observation[] = []
   for (const [key, list] of bySubject) {
     const rule = list[0]?.rule as string
@@ -75,14 +91,14 @@ export function episodes(
       const part = list.filter(one => one.slot >= span.from && one.slot <= span.to)
       if (part.length === 0) continue
       inside += part.length
-      findings.push(toFinding(part, found, options, null))
+      findings.push(toFinding(part, near(part), options, null))
     }
     const rest = list.filter(one => !spans.some(span => one.slot >= span.from && one.slot <= span.to))
     for (const part of hiddenEpisodes(rest, options.rules.rules.get(rule))) {
       const cause = causeOf(part, raisedAt, options.rules.rules.get(rule)?.hiddenBy ?? [])
       if (cause === undefined) continue
       inside += part.length
-      findings.push(toFinding(part, found, options, cause))
+      findings.push(toFinding(part, near(part), options, cause))
     }
     if (list.length > inside)
       observations.push({ meter: list[0]?.meter ?? null, rule, slots: list.length - inside })
@@ -130,7 +146,7 @@ function spansOf(events: readonly AlarmEvent[]): { from: number; to: number }[] 
 
 function toFinding(
   part: readonly SubjectFinding[],
-  all: readonly SubjectFinding[],
+  near: readonly SubjectFinding[],
   options: EpisodeOptions,
   hiddenBy: string | null
 ): ReplayFinding {
@@ -143,20 +159,17 @@ function toFinding(
   const days = Number(first.numbers['days'] ?? 0)
   const since = first.slot - Math.round((days * 86400) / slotSeconds)
   const also = new Set<string>()
-  for (const other of all)
-    if (
-      other.meter === first.meter &&
-      other.rule !== first.rule &&
-      other.slot >= first.slot &&
-      other.slot <= last.slot
-    )
-      also.add(other.rule)
+  for (let n = firstFrom(near, first.slot); n < near.length; n++) {
+    const other = near[n] as SubjectFinding
+    if (other.slot > last.slot) break
+    if (other.rule !== first.rule) also.add(other.rule)
+  }
   return {
     meter: first.meter,
     bus: first.bus,
     rule: first.rule,
     class: options.rules.rules.get(first.rule)?.class ?? null,
-    verdict: 'violated',
+    verdict: first.verdict === 'holds' ? 'holds' : 'violated',
     cause: named.cause ?? worst.cause ?? null,
     factor: named.factor ?? null,
     slot: first.slot,
@@ -170,4 +183,16 @@ function toFinding(
     also: [...also],
     hiddenBy
   }
+}
+
+/** Index of the first finding at or after the slot; the list rises by slot. */
+function firstFrom(list: readonly SubjectFinding[], slot: number): number {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((list[middle] as SubjectFinding).slot < slot) low = middle + 1
+    else high = middle
+  }
+  return low
 }

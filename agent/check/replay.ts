@@ -1,12 +1,11 @@
 /** `check --replay`: the checks over a file of readings, as if they came in slot by slot. */
-import { CodecError } from '../../proto/errors.ts'
 import { gapRecord, isGap, type Reading } from '../../proto/reading.ts'
-import { readingFromJson } from '../../proto/reading-json.ts'
 import type { LearnedStore, MeterPoint } from '../ports.ts'
 import type { AlarmEvent } from './alarm-engine.ts'
 import { CheckStage, type SubjectFinding } from './check-stage.ts'
 import { inferParents } from './infer-parents.ts'
 import { episodes, type Observation, type ReplayFinding } from './replay-findings.ts'
+import { type GivenMeter, parseReplay } from './replay-input.ts'
 import type { RuleBook } from './rule-book.ts'
 
 export interface ReplayReport {
@@ -26,83 +25,6 @@ export interface ReplayOptions {
   readonly utcOffsetMinutes: number
   /** configured meters; those not named are taken from the readings */
   readonly meters?: readonly MeterPoint[]
-}
-
-/** Metadata that a file may carry beside its readings. */
-interface GivenMeter {
-  ratedKva?: number
-  parent?: string
-  bus?: string
-}
-
-/**
- * Reads the text of a replay file: JSON Lines, an array, or {"meters": [...], "readings": [...]}.
- * @throws CodecError CODEC_SHAPE naming the line or element that is no reading
- */
-export function parseReplay(
-  text: string,
-  slotSeconds: number
-): { readings: Reading[]; given: Map<string, GivenMeter> } {
-  const given = new Map<string, GivenMeter>()
-  const readings: Reading[] = []
-  const take = (entry: unknown, at: string) => {
-    noteGiven(entry, given)
-    if (isMeterOnly(entry)) return
-    try {
-      readings.push(readingFromJson(entry, slotSeconds))
-    } catch (cause) {
-      throw new CodecError('CODEC_SHAPE', cause instanceof Error ? cause.message : 'not a reading', {
-        at,
-        cause
-      })
-    }
-  }
-  const whole = tryParse(text)
-  if (Array.isArray(whole)) whole.forEach((entry, n) => void take(entry, `element ${n}`))
-  else if (whole !== undefined && typeof whole === 'object' && whole !== null && 'readings' in whole) {
-    const { readings: list, meters } = whole as { readings: unknown; meters?: unknown }
-    if (Array.isArray(meters)) for (const meter of meters) noteGiven(meter, given)
-    if (Array.isArray(list)) list.forEach((entry, n) => void take(entry, `readings.${n}`))
-  } else {
-    text.split('\n').forEach((line, n) => {
-      if (line.trim() === '') return
-      const entry = tryParse(line)
-      if (entry === undefined)
-        throw new CodecError('CODEC_SHAPE', 'not JSON', {
-          at: `line ${n + 1}`,
-          next: 'give one reading a line'
-        })
-      take(entry, `line ${n + 1}`)
-    })
-  }
-  return { readings, given }
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-const isMeterOnly = (entry: unknown) =>
-  typeof entry === 'object' &&
-  entry !== null &&
-  !('slot' in entry) &&
-  !('slotStart' in entry) &&
-  ('id' in entry || 'meters' in entry)
-
-function noteGiven(entry: unknown, given: Map<string, GivenMeter>): void {
-  if (typeof entry !== 'object' || entry === null) return
-  const raw = entry as Record<string, unknown>
-  const id = typeof raw['meter'] === 'string' ? raw['meter'] : raw['id']
-  if (typeof id !== 'string') return
-  const known = given.get(id) ?? {}
-  if (typeof raw['ratedKva'] === 'number') known.ratedKva = raw['ratedKva']
-  if (typeof raw['parent'] === 'string') known.parent = raw['parent']
-  if (typeof raw['bus'] === 'string') known.bus = raw['bus']
-  given.set(id, known)
 }
 
 /** Runs the checks over the readings of a file. */
@@ -177,12 +99,13 @@ function arrange(readings: readonly Reading[]) {
       row.set(reading.meter, older)
       // a gap that was filled later is best checked with its values
       if (isGap(older) && !isGap(newer)) late.set(reading.slot, [...(late.get(reading.slot) ?? []), newer])
-    } else if (JSON.stringify(before.values) !== JSON.stringify(reading.values))
+    } else
       duplicates.push({
         rule: 'duplicate',
         verdict: 'violated',
         level: 2,
         numbers: { version: reading.version },
+        cause: JSON.stringify(before.values) === JSON.stringify(reading.values) ? 'repeated' : 'contradicts',
         meter: reading.meter,
         bus: null,
         slot: reading.slot
@@ -191,12 +114,14 @@ function arrange(readings: readonly Reading[]) {
   return { bySlot, late, duplicates, spans }
 }
 
+const NO_TRANSFORMER = { primary: 1, secondary: 1 }
+
 function metersOf(
   readings: readonly Reading[],
   configured: readonly MeterPoint[],
   given: ReadonlyMap<string, GivenMeter>
 ): MeterPoint[] {
-  const meters = new Map(configured.map(meter => [meter.id, meter]))
+  const meters = new Map(configured.map(meter => [meter.id, filledIn(meter, given.get(meter.id))]))
   for (const reading of readings) {
     if (meters.has(reading.meter) || (reading.ratio === null && isGap(reading))) continue
     const more = given.get(reading.meter)
@@ -210,8 +135,8 @@ function metersOf(
       items: [],
       rawItems: [],
       ratedKva: more?.ratedKva,
-      ct: { primary: ratio?.ctPrimary ?? 1, secondary: ratio?.ctSecondary ?? 1 },
-      pt: { primary: ratio?.ptPrimary ?? 1, secondary: ratio?.ptSecondary ?? 1 },
+      ct: ratio ? { primary: ratio.ctPrimary, secondary: ratio.ctSecondary } : (more?.ct ?? NO_TRANSFORMER),
+      pt: ratio ? { primary: ratio.ptPrimary, secondary: ratio.ptSecondary } : (more?.pt ?? NO_TRANSFORMER),
       ratioVersion: ratio?.version ?? 1,
       parent: more?.parent,
       rules: {},
@@ -219,6 +144,15 @@ function metersOf(
     })
   }
   return [...meters.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** The configuration wins; what it leaves open the file may tell. */
+function filledIn(meter: MeterPoint, more: GivenMeter | undefined): MeterPoint {
+  return {
+    ...meter,
+    ratedKva: meter.ratedKva ?? more?.ratedKva,
+    parent: meter.parent ?? more?.parent
+  }
 }
 
 function forgetful(): LearnedStore {

@@ -1,7 +1,8 @@
 import type { GatewayConfig } from '../../config/gateway-config.ts'
 import { loadRules } from '../../config/rules.ts'
 import { slotStartMs } from '../../proto/slot.ts'
-import { parseReplay, type ReplayReport, replayReadings } from '../check/replay.ts'
+import { type ReplayReport, replayReadings } from '../check/replay.ts'
+import { parseReplay } from '../check/replay-input.ts'
 import { utcOffsetMinutes } from './zone.ts'
 
 /** Where the readings of a file come from, when no configuration tells. */

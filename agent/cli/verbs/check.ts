@@ -48,13 +48,13 @@ export const checkVerb: Verb = {
           }
         : loadConfig(configFile)
     const report = replayFile(file === '-' ? await readStdin() : readText(file), place)
-    const holds = report.findings.length === 0
+    const holds = report.findings.every(finding => finding.verdict === 'holds')
     out.document({ file, holds, ...report })
     out.tell([
       `${report.readings} readings of ${report.meters} meter(s): ${report.findings.length} finding(s), ${report.alarms.length} alarm event(s)`,
       `${report.meters} 个计量点共 ${report.readings} 条读数:${report.findings.length} 处问题,${report.alarms.length} 次告警事件`
     ])
-    if (!holds) {
+    if (report.findings.length > 0) {
       out.table(
         [
           ['meter', '计量点'],

@@ -1,0 +1,78 @@
+/** Test 10 of peers-features.md C, the change: the daily energy steps at the day the meter or its archive was changed. */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import type { DayFeatures } from './pattern-days.ts'
+import { sumOf } from './pattern-days.ts'
+import { kindOf } from './pattern-profile.ts'
+import { snapFactor } from './ratio-factors.ts'
+import { median } from './statistics.ts'
+
+const BEFORE_MIN = 5
+const AFTER_MIN = 3
+
+/**
+ * After a swap a step by a known factor means that the archive was not brought up to date. After a change of the archive, a step by
+ * just that factor means that only the archive changed: the meter went on as before.
+ */
+export function testChange(c: MeterContext): Finding {
+  const { archive } = c.history
+  if (archive.day > 0) return testArchiveChange(c)
+  const { changedDay } = c.history.ratio
+  if (changedDay === 0) return noEvidence('ratio-change', 'no change of the meter seen')
+  const stepped = stepAt(c.history.pattern.days, changedDay)
+  if (!stepped) return noEvidence('ratio-change', 'too few days')
+  const named =
+    Math.abs(Math.log(stepped.ratio)) < 0.35 ? undefined : snapFactor(stepped.ratio, 0.08, c.ct, c.pt)
+  const numbers = { ...stepped, ratio: round(stepped.ratio) }
+  // half the energy behind an archive that stayed: the archive is half of what is fitted now
+  return named
+    ? violated('ratio-change', numbers, { factor: round(named.value, 6) })
+    : holds('ratio-change', numbers)
+}
+
+function testArchiveChange(c: MeterContext): Finding {
+  const { archive } = c.history
+  const stepped = stepAt(c.history.pattern.days, archive.day)
+  if (!stepped) return noEvidence('ratio-change', 'too few days')
+  const numbers = { ...stepped, ratio: round(stepped.ratio), archiveStep: round(archive.step) }
+  const step = Math.log(archive.step)
+  const moved = Math.log(stepped.ratio)
+  if (Math.abs(moved) < Math.min(0.35, Math.abs(step) / 2)) return holds('ratio-change', numbers)
+  if (Math.abs(step) < 0.35 || Math.abs(moved - step) > 0.2)
+    return { ...noEvidence('ratio-change', 'the load changed'), numbers }
+  // an archive that was contradicted before was mended, not broken
+  return archive.doubtedBefore
+    ? holds('ratio-change', numbers)
+    : violated('ratio-change', numbers, { factor: round(archive.step, 6), cause: 'certain' })
+}
+
+/** Energy of the days after the day over that of earlier days of the same kind; undefined while there are too few. */
+function stepAt(days: readonly DayFeatures[], day: number) {
+  const before = days.filter(one => one.day < day)
+  const after = days.filter(one => one.day > day)
+  if (before.length < BEFORE_MIN || after.length < AFTER_MIN) return undefined
+  const ratios: number[] = []
+  for (const one of after) {
+    const alike = before
+      .filter(other => kindOf(other.day) === kindOf(one.day))
+      .map(other => sumOf(other.bands))
+    const usual = alike.length >= 2 ? median(alike) : 0
+    if (usual > 0) ratios.push(sumOf(one.bands) / usual)
+  }
+  return ratios.length < AFTER_MIN
+    ? undefined
+    : { ratio: Math.max(1e-6, median(ratios)), daysAfter: after.length, daysBefore: before.length }
+}
+
+/** Takes CT x PT of the reading into memory. @param day local day of the reading */
+export function noteArchive(c: MeterContext, day: number): void {
+  const { archive } = c.history
+  const k = c.ct * c.pt
+  if (archive.k > 0 && Math.abs(Math.log(k / archive.k)) > 0.01) {
+    archive.step = k / archive.k
+    archive.day = day
+    archive.doubtedBefore = archive.doubted
+    archive.primaryAmps = 0
+  }
+  archive.k = k
+}
