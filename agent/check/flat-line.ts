@@ -52,25 +52,36 @@ export function noteFlatLine(c: MeterContext): void {
   if (c.live) noteDigits(still, c.values)
   const { step } = c
   if (step.kind !== 'step' || step.import === undefined || step.slots !== 1 || step.event) return
-  // the same count of counts, give or take the cut-off, of a load large enough to vary
+  // the same count of counts, give or take the cut-off
   const alike =
-    step.import >= 20 * resolution &&
-    Math.abs(step.import - still.increment) <= resolution &&
-    !showsSteadyLoad(c, step.import)
-  if (!alike && still.load > 0)
-    still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, 48))
-  still.load = alike ? still.load + 1 : 0
-  if (!alike) still.increment = step.import
+    Math.abs(step.import - still.increment) <= resolution && step.import >= LEAST_COUNTS * resolution
+  if (!alike) {
+    if (still.load > 0) still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, 48))
+    still.load = 0
+    still.increment = step.import
+    return
+  }
+  const shown = againstPower(c, step.import)
+  // of a load large enough to vary, or one that the power contradicts
+  if (shown === 'other' || (shown === 'unknown' && step.import >= 20 * resolution)) still.load++
 }
 
-/** A pump runs level for days: its power moves by a little all the same, and its energy follows the power. */
-function showsSteadyLoad(c: MeterContext, increment: number): boolean {
+/** Fewer counts a slot are alike by the cut-off alone. */
+const LEAST_COUNTS = 5
+
+/**
+ * Whether the power of the moment explains the increment: a pump runs level for days, its power moves by a little all the same and its
+ * energy follows. 'other' where the power tells of another energy; 'unknown' where it stands still too or is not read.
+ */
+function againstPower(c: MeterContext, increment: number): 'same' | 'other' | 'unknown' {
   const now = c.live ? totalPower(c.values) : undefined
   const before = c.history.power
-  if (now === undefined || before === null || now === 0) return false
-  const moves = Math.abs(Math.abs(now) - before) > 0.0005 * before
+  if (now === undefined || before === null) return 'unknown'
   const integral = ((Math.abs(now) + before) / 2) * c.slotHours * 1000
-  return moves && Math.abs(increment / integral - 1) < 0.1
+  const off = Math.abs(increment - integral)
+  if (off > Math.max(0.3 * increment, 4 * c.history.resolution)) return 'other'
+  const moves = Math.abs(Math.abs(now) - before) > 0.0005 * before
+  return moves && off < 0.1 * increment ? 'same' : 'unknown'
 }
 
 function noteDigits(still: StillState, values: ItemValues): void {

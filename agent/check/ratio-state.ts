@@ -130,6 +130,13 @@ function notePhases(c: MeterContext): void {
   const leans = phaseLeans(c)
   if (!leans) return
   const state = c.history.ratio.phases
+  // another transformer is another level from one slot to the next: begin anew there instead of sliding over for a week
+  const away = leans.some((k, p) => Math.abs(k - (state.mean[p] as number)) > AWAY)
+  state.away = state.n >= 96 && away ? (state.away ?? 0) + 1 : 0
+  if (state.away >= AWAY_SLOTS) {
+    state.n = 0
+    state.away = 0
+  }
   state.n++
   const gain = Math.max(1 / state.n, 1 / 192)
   for (let p = 0; p < 3; p++) {
@@ -139,6 +146,10 @@ function notePhases(c: MeterContext): void {
     state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * off * off)
   }
 }
+
+/** ln by which a phase's share must differ, and for how many slots in a row, to be another set of transformers. */
+const AWAY = 0.4
+const AWAY_SLOTS = 24
 
 /** ln of each phase's current over the others'; of two elements A and C against each other. Undefined at low load. */
 function phaseLeans(c: MeterContext): number[] | undefined {
@@ -155,12 +166,7 @@ function phaseLeans(c: MeterContext): number[] | undefined {
 function testPhases(c: MeterContext): Finding {
   const { n, mean, var: variance } = c.history.ratio.phases
   const two = c.wiring === 'two'
-  if (
-    (c.wiring !== 'three' && !two) ||
-    c.ct === 1 ||
-    n < c.limits.get('ratio-phase', 'slots') ||
-    c.history.pattern.verdict
-  )
+  if ((c.wiring !== 'three' && !two) || c.ct === 1 || n < c.limits.get('ratio-phase', 'slots'))
     return noEvidence('ratio-phase', 'too early or direct')
   const k = mean.map(Math.exp)
   const sd = variance.map(Math.sqrt)
@@ -177,7 +183,12 @@ function testPhases(c: MeterContext): Finding {
   if (Math.abs(mean[p] as number) < 0.58) return holds('ratio-phase', numbers)
   const even = two || Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
   const tight = c.limits.get('ratio-phase', 'scatter')
-  const named = snapPhase(k[p] as number)
+  // part of a load gone from one phase is a bypass; only just half of it is as likely a transformer of twice the ratio
+  const bypass = c.history.pattern.verdict
+  const named =
+    bypass && (bypass.cause !== 'phase-bypass' || Math.abs(Math.log(2 * (k[p] as number))) > 0.1)
+      ? undefined
+      : snapPhase(k[p] as number)
   if (!even || (sd[p] as number) > tight || named === undefined)
     return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
   return violated('ratio-phase', numbers, { factor: round(named, 6), cause: 'certain' })
