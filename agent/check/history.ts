@@ -94,7 +94,7 @@ export interface RatioState {
   /** slots by load over rated load, half-octave bins */
   loads: number[]
   /** ln of each phase's current over the other two: running mean and variance */
-  phases: { n: number; mean: number[]; var: number[]; away?: number }
+  phases: { n: number; mean: number[]; var: number[]; away?: number; changed?: boolean }
   /** local day of the last swap or programming; 0 = none seen */
   changedDay: number
   /** CT and PT registers as last read, 0 = never */

@@ -136,6 +136,7 @@ function notePhases(c: MeterContext): void {
   if (state.away >= AWAY_SLOTS) {
     state.n = 0
     state.away = 0
+    state.changed = true
   }
   state.n++
   const gain = Math.max(1 / state.n, 1 / 192)
@@ -185,10 +186,9 @@ function testPhases(c: MeterContext): Finding {
   const tight = c.limits.get('ratio-phase', 'scatter')
   // part of a load gone from one phase is a bypass; only just half of it is as likely a transformer of twice the ratio
   const bypass = c.history.pattern.verdict
-  const named =
-    bypass && (bypass.cause !== 'phase-bypass' || Math.abs(Math.log(2 * (k[p] as number))) > 0.1)
-      ? undefined
-      : snapPhase(k[p] as number)
+  const gone = (bypass || c.history.ratio.phases.changed) && Math.abs(Math.log(2 * (k[p] as number))) > 0.1
+  const lost = (gone && (k[p] as number) < 1) || (bypass && bypass.cause !== 'phase-bypass')
+  const named = lost ? undefined : snapPhase(k[p] as number)
   if (!even || (sd[p] as number) > tight || named === undefined)
     return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
   return violated('ratio-phase', numbers, { factor: round(named, 6), cause: 'certain' })

@@ -85,7 +85,11 @@ export function episodes(
   for (const [key, list] of bySubject) {
     const rule = list[0]?.rule as string
     const events = raisedAt.get(key) ?? []
-    const spans = FACTS.has(rule) ? list.map(one => ({ from: one.slot, to: one.slot })) : spansOf(events)
+    if (FACTS.has(rule)) {
+      for (const one of list) findings.push(toFinding([one], near([one]), options, null))
+      continue
+    }
+    const spans = spansOf(events)
     let inside = 0
     for (const span of spans) {
       const part = list.filter(one => one.slot >= span.from && one.slot <= span.to)

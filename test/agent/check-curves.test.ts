@@ -260,6 +260,85 @@ t.test('replay', async t => {
   t.same(given.get('A'), { ratedKva: 80, parent: 'P' })
 })
 
+t.test('replay: forms of other writers', async t => {
+  const values = (n: number) => ({ 100: String(500 + n), 'voltage-a': 230.1, '1-0:31.7.0': '4.5' })
+  const line = (n: number, more: object = {}) =>
+    JSON.stringify({ meter: 'A', slot: SLOT + n, values: values(n), ...more })
+  const text = [
+    JSON.stringify({ meter: 'A', ratedKva: '80', ct: '150/5', pt: 1, parent: 'P', bus: 'b7' }),
+    JSON.stringify({ meters: { B: { ct: { primary: 100, secondary: 5 } } } }),
+    line(0),
+    `[${line(1)},${line(2)}]`,
+    JSON.stringify({ readings: [JSON.parse(line(3))] })
+  ].join('\n')
+  const { readings, given } = parseReplay(text, 900)
+  t.equal(readings.length, 4)
+  t.same(readings[2]?.values, [
+    [100, 502_000],
+    [301, 23_010],
+    [311, 45_000]
+  ])
+  const ct = { primary: 150, secondary: 5 }
+  t.same(given.get('A'), { ratedKva: 80, ct, pt: { primary: 1, secondary: 1 }, parent: 'P', bus: 'b7' })
+  t.same(given.get('B'), { ct: { primary: 100, secondary: 5 } })
+  t.throws(() => parseReplay('[{"meter":"A","slot":1,"values":[]},{"meter":"A","values":[]}]', 900), {
+    code: 'CODEC_SHAPE',
+    at: 'element 1'
+  })
+  const twice = replayText([line(0), line(1), line(1)].join('\n'), OPTIONS)
+  t.match(
+    twice.findings.filter(one => one.rule === 'duplicate'),
+    [{ slot: SLOT + 1, cause: 'repeated' }]
+  )
+  const rolled = [999_999, 0.2, 1.4].map((kwh, n) => line(n, { values: { 100: kwh } }))
+  t.match(replayText(rolled.join('\n'), OPTIONS).findings, [
+    { rule: 'register', cause: 'rollover', verdict: 'holds', slot: SLOT + 1 }
+  ])
+})
+
+t.test('replay: thousands of findings are told in good time', async t => {
+  const meter = meterPoint()
+  const late = Array.from({ length: 3000 }, (_, n) => ({
+    ...reading(meter, SLOT + n, threePhase(2, 1000 + Math.round(50 * n) / 100, SLOT + n)),
+    meterTime: n % 2 === 0 ? 100 : -100
+  }))
+  const started = performance.now()
+  const { findings } = replayReadings(late, { ...OPTIONS, meters: [meter] })
+  t.ok(findings.filter(one => one.rule === 'clock-step').length > 2900)
+  // their square took ten times this
+  t.ok(performance.now() - started < 8000, `${performance.now() - started} ms`)
+})
+
+t.test('balance: several wrong ratios that hide each other', async t => {
+  const rnd = random(5)
+  const truth = [12, 30, 9, 4, 6].map(size => Array.from({ length: 300 }, () => size * rnd.between(0.3, 1)))
+  const wrong = [20, 1, 1 / 20, 1, 1]
+  const rows = Array.from({ length: 300 }, (_, h) => {
+    const loads = truth.map(one => one[h] as number)
+    const sum = loads.reduce((a, b) => a + b, 0)
+    return { parent: sum * 1.03, children: loads.map((load, n) => load * (wrong[n] as number)) }
+  })
+  const transformer = { ct: 40, pt: 1 }
+  const ratios = [
+    transformer,
+    transformer,
+    transformer,
+    { ct: 1, pt: 1, direct: true },
+    transformer,
+    transformer
+  ]
+  const { verdicts } = judgeBalance(rows, ratios, 6)
+  t.same(
+    verdicts
+      .map(({ who, factor, certain }) => ({ who, factor, certain }))
+      .sort((a, b) => Number(a.who) - Number(b.who)),
+    [
+      { who: 0, factor: 20, certain: true },
+      { who: 2, factor: 0.05, certain: true }
+    ]
+  )
+})
+
 t.test('six weeks of memory fit in 4 KiB', async t => {
   const { checkReading } = await import('../../agent/check/check-reading.ts')
   const { emptyHistory } = await import('../../agent/check/history.ts')

@@ -347,6 +347,161 @@ t.test('first CT/PT tests', async t => {
   }
 })
 
+/** Last verdict of a rule over the readings. */
+const lastOf = (meter: MeterPoint, readings: readonly Reading[], rule: string) =>
+  verdictOf(run(meter, readings).findings.at(-1), rule)
+
+/** Whether a rule was violated at any of the readings. */
+const everViolated = (meter: MeterPoint, readings: readonly Reading[], rule: string) =>
+  run(meter, readings).findings.some(findings => verdictOf(findings, rule)?.verdict === 'violated')
+
+t.test('forms and loads that other writers may choose', async t => {
+  const direct = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 30 })
+
+  t.test('a stamp of the slot’s end is no stepping clock, a moved clock is', async t => {
+    const stamped = (moved: number) =>
+      steady(direct, 12, 5).map((one, n) => ({
+        ...one,
+        readAt: n % 2 === 0 ? 2000 : 85_000,
+        meterTime: n < 6 ? 3 : 3 + moved
+      }))
+    t.notOk(everViolated(direct, stamped(0), 'clock-step'))
+    t.ok(everViolated(direct, stamped(-400), 'clock-step'))
+  })
+
+  t.test('generation without an export register is not a stopped meter', async t => {
+    const held = (n: number) => Math.min(1001.25, 1000.01 + n * 0.31)
+    const feeding = steady(direct, 12, 5, (n, values) => ({ ...values, 100: held(n), 320: -5 }))
+    t.notOk(everViolated(direct, feeding, 'zero-energy'))
+    const stopped = steady(direct, 12, 5, (n, values) => ({ ...values, 100: held(n) }))
+    t.ok(everViolated(direct, stopped, 'zero-energy'))
+  })
+
+  t.test('a register that stops under load is not a wrong ratio', async t => {
+    let held = 0
+    const stopped = steady(direct, 400, 5, (n, values) => {
+      if (n === 200) held = values[100] as number
+      return n >= 200 ? { ...values, 100: held } : values
+    })
+    t.notOk(everViolated(direct, stopped, 'ratio'))
+    t.equal(lastOf(direct, stopped, 'zero-energy')?.verdict, 'violated')
+  })
+
+  t.test('a total that rolled over still is the sum of its tariffs', async t => {
+    let total = 999_990
+    const rolled = steady(direct, 20, 5, (_n, values) => {
+      total += 1.25
+      return { ...values, 100: total % 1e6, 103: total - 400_000, 104: 400_000 }
+    })
+    const { findings } = run(direct, rolled)
+    t.ok(findings.some(one => verdictOf(one, 'register')?.cause === 'rollover'))
+    t.notOk(everViolated(direct, rolled, 'tariff-sum'))
+    const broken = steady(direct, 4, 5, (_n, values) => ({ ...values, 103: 900, 104: 200 }))
+    t.ok(everViolated(direct, broken, 'tariff-sum'))
+  })
+
+  t.test('a voltage twice what the line has is out of range, also behind a PT', async t => {
+    const behind = meterPoint({ ct: { primary: 50, secondary: 5 }, pt: { primary: 10_000, secondary: 100 } })
+    const jumped = steady(behind, 20, 0.3, (n, values) => ({
+      ...values,
+      301: n === 15 ? 1200 : 57.7 + (n % 5) / 10,
+      302: 57.8,
+      303: 57.9
+    }))
+    const { findings } = run(behind, jumped)
+    t.same(
+      findings
+        .map((one, n) => (verdictOf(one, 'range')?.verdict === 'violated' ? n : -1))
+        .filter(n => n >= 0),
+      [15]
+    )
+  })
+
+  t.test('a level pump is no flat line; level increments beside a moving power are', async t => {
+    const pump = steady(direct, 700, 5, (n, values) => ({
+      ...values,
+      320: 5 + (n % 9) / 100,
+      100: Math.round((1000 + n * 1.25) * 100) / 100
+    }))
+    t.notOk(everViolated(direct, pump, 'flat-line'))
+    const forged = steady(direct, 700, 5, (n, values) => {
+      const kw = 0.4 + ((n * 7) % 13) / 5
+      const energy = n < 600 ? 1000 + n * 0.31 + ((n * n) % 17) / 40 : 1200 + n * 0.13
+      return { ...values, 320: kw, 100: Math.round(energy * 100) / 100 }
+    })
+    t.ok(everViolated(direct, forged, 'flat-line'))
+  })
+})
+
+t.test('ratios that change while the meter is watched', async t => {
+  const before = meterPoint()
+  const days = 96 * 12
+  const at = 96 * 7 + 40
+  /** @param fitted secondary load after the change over that before */
+  const changed = (factor: number, fitted: number) => {
+    let energy = 1000
+    return Array.from({ length: days }, (_, n) => {
+      const kw = (1 + 0.4 * Math.sin(n / 15)) * (n >= at ? fitted : 1)
+      energy = Math.round((energy + kw / 4) * 100) / 100
+      const one = reading(before, SLOT + n, threePhase(kw, energy, SLOT + n))
+      const ratio = { version: 2, ctPrimary: 150 * factor, ctSecondary: 5, ptPrimary: 1, ptSecondary: 1 }
+      return n >= at ? { ...one, ratio } : one
+    })
+  }
+  t.test('only the archive changed', async t => {
+    const last = lastOf(before, changed(0.5, 1), 'ratio')
+    t.equal(last?.verdict, 'violated')
+    t.equal(last?.factor, 0.5)
+    t.match(last?.numbers['contradictions'], /change/)
+  })
+  t.test('the transformer changed with it', async t => {
+    t.notOk(everViolated(before, changed(2, 0.5), 'ratio'))
+  })
+
+  t.test('one phase gets another transformer', async t => {
+    const mixed = (meter: MeterPoint, left: number, items: readonly number[]) =>
+      steady(meter, 96 * 12, 1, (n, values) => {
+        const one = { ...values }
+        if (n >= 96 * 6)
+          for (const item of items) one[item] = Math.round((one[item] as number) * left * 1e4) / 1e4
+        return one
+      })
+    const halved = lastOf(before, mixed(before, 0.5, [312, 322]), 'ratio')
+    t.match(halved, { verdict: 'violated', factor: 0.5 })
+    t.equal(halved?.numbers['phase.phase'], 'B')
+    // most of a phase gone is a bypass
+    t.not(lastOf(before, mixed(before, 0.12, [312, 322]), 'ratio')?.verdict, 'violated')
+  })
+
+  t.test('two elements: A against C', async t => {
+    const meter = meterPoint({ ct: { primary: 50, secondary: 5 }, pt: { primary: 10_000, secondary: 100 } })
+    const two = (left: number) =>
+      steady(meter, 300, 0.6, (n, values) => {
+        const i = 3.6 + (n % 5) / 100
+        return { ...values, 301: 100.4 + (n % 7) / 10, 302: 0, 303: 100.2, 311: i * left, 312: 0, 313: i }
+      })
+    t.match(lastOf(meter, two(2), 'ratio-phase'), { verdict: 'violated', factor: 2 })
+    t.not(lastOf(meter, two(1.1), 'ratio-phase')?.verdict, 'violated')
+  })
+
+  t.test('both sides of a high-voltage meter multiplied twice, at a light load', async t => {
+    const meter = meterPoint({
+      ct: { primary: 50, secondary: 5 },
+      pt: { primary: 10_000, secondary: 100 },
+      ratedKva: 120
+    })
+    const kilowatts = 60
+    let energy = 1000
+    const squared = Array.from({ length: 260 }, (_, n) => {
+      energy = Math.round((energy + kilowatts / 4) * 100) / 100
+      const i = (kilowatts * 1000) / (Math.sqrt(3) * 10_000 * 0.95)
+      const values = { 301: 10_020 + (n % 7), 302: 0, 303: 10_010, 311: i, 312: 0, 313: i * 1.01 }
+      return reading(meter, SLOT + n, { 100: energy, ...values, 320: kilowatts, 350: 0.95 })
+    })
+    t.match(lastOf(meter, squared, 'ratio'), { verdict: 'violated', factor: 1000 })
+  })
+})
+
 t.test('alarm life cycle', async t => {
   const engine = new AlarmEngine(RULES)
   const subject = { meter: 'M1', bus: 'b1' }
