@@ -97,6 +97,7 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
       const lastMs = reception.lastArrivalMs ?? nowMs
       const endMs = reception.frameEndMs(look.frame, characterMs)
       rest = look.rest
+      if (isAnothers(request, reception.strangers)) return finish('garbage', look.frame, lastMs, endMs)
       const heldBack = input.batching && rest.length === 0
       const lineFreeMs = heldBack ? Math.max(endMs, lastMs - ADAPTER_HOLD_MS) : lastMs
       return finish('reply', look.frame, lineFreeMs, endMs - look.frame.length * characterMs)
@@ -109,6 +110,17 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
   const lineFreeMs = Math.max(requestEndMs, reception.lastArrivalMs ?? 0)
   const kind = reception.heard > 0 ? 'garbage' : 'silent'
   return finish(kind, reception.octets, lineFreeMs, lineFreeMs)
+}
+
+/** Another master has asked the same meter meanwhile: the answer names no register, and may be to its question. */
+function isAnothers({ protocol, octets }: ReadRequest, strangers: readonly Stranger[]): boolean {
+  return (
+    protocol === 'modbus' &&
+    strangers.some(
+      ({ octets: heard }) =>
+        heard.length === octets.length && heard[0] === octets[0] && heard[1] === octets[1]
+    )
+  )
 }
 
 function giveUpAt(
