@@ -3,7 +3,10 @@ import {
   constants,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync
@@ -69,6 +72,20 @@ const link = () => join(folder, `line${links++}`)
 /** Waits for an event that has no callback; the runner's own limit ends it. */
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await clock.wait(10)
+}
+
+/** How often this process has the port open: what is said before a listener has it is not heard. */
+function countOpen(path: string): number {
+  const folder = '/proc/self/fd'
+  const port = realpathSync(path)
+  return readdirSync(folder).filter(fd => {
+    try {
+      return readlinkSync(join(folder, fd)) === port
+    } catch {
+      // closed meanwhile
+      return false
+    }
+  }).length
 }
 
 const meter = (change: Partial<MeterPoint>): MeterPoint => ({
@@ -305,6 +322,7 @@ t.test(
       ]
     })
     const file = join(folder, 'capture.txt')
+    const openBefore = countOpen(tap.path)
     const sniff = run(busSniffVerb, {
       port: tap.path,
       baud: '9600',
@@ -318,7 +336,7 @@ t.test(
       { clock, log: quiet, learned: memory() }
     )
     t.teardown(() => bus.close())
-    await clock.wait(200)
+    await until(() => countOpen(tap.path) > openBefore)
     const options = { priority: 'slot' } as const
     const dlt = await bus.readMeter(meter({}), options)
     const rtu = await bus.readMeter(
