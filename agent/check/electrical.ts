@@ -134,7 +134,8 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   const steady = before === null ? 0 : Math.min(Math.abs(p), Math.abs(before))
   const counts = (steady * hours * 1000) / c.history.resolution
   const out: Finding[] = []
-  if (counts < c.limits.get('zero-energy', 'counts') || flowing === 0)
+  // where currents are not read the power speaks alone
+  if (counts < c.limits.get('zero-energy', 'counts') || (currents > 0 && flowing === 0))
     out.push(noEvidence('zero-energy', 'load too low'))
   else {
     const ratio = gained / (steady * hours * 1000)

@@ -375,6 +375,8 @@ t.test('forms and loads that other writers may choose', async t => {
     t.notOk(everViolated(direct, feeding, 'zero-energy'))
     const stopped = steady(direct, 12, 5, (n, values) => ({ ...values, 100: held(n) }))
     t.ok(everViolated(direct, stopped, 'zero-energy'))
+    const lean = steady(direct, 12, 5, (n, values) => ({ 100: held(n), 320: values[320] as number }))
+    t.ok(everViolated(direct, lean, 'zero-energy'), 'with no current read')
   })
 
   t.test('a register that stops under load is not a wrong ratio', async t => {
