@@ -30,8 +30,12 @@ export function usualBand(c: MeterContext, options: CheckOptions): { top: number
   if (usual.count < TAUGHT_VISITS || c.history.pattern.profile.seen < TAUGHT_SLOTS) return undefined
   const own = c.limits.get('spike', 'recordFactor') * c.history.pattern.profile.record
   const reach = Math.max(4, own) * scaleOf(usual, spreadFloor(c))
-  // nothing above all that the meter ever drew is usual at any hour
-  return { top: Math.min(usual.top + reach, peakLimit(c)), low: Math.max(0, usual.low - reach) }
+  // nothing above all that the meter drew in the last months is usual at any hour
+  const young = Math.max(0, 1 - c.history.pattern.profile.seen / (2 * TAUGHT_SLOTS))
+  return {
+    top: Math.min(usual.top + reach, c.history.peak * (1 + 0.5 * young)),
+    low: Math.max(0, usual.low - reach)
+  }
 }
 
 /** Rules `spike`, `high-low` and `pattern`. */

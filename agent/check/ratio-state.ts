@@ -179,6 +179,7 @@ function testPhases(c: MeterContext): Finding {
     phase: 'ABC'[p] as string,
     k: round(k[p] as number),
     sd: round(sd[p] as number),
+    others: round(Math.exp((a - b) / 1.5)),
     slots: n
   }
   if (Math.abs(mean[p] as number) < 0.58) return holds('ratio-phase', numbers)
@@ -191,7 +192,12 @@ function testPhases(c: MeterContext): Finding {
   const named = lost ? undefined : snapPhase(k[p] as number)
   if (!even || (sd[p] as number) > tight || named === undefined)
     return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
-  return violated('ratio-phase', numbers, { factor: round(named, 6), cause: 'certain' })
+  // a load that leans by nature wanders; a transformer does not, or it came from one slot to the next
+  const certain = c.history.ratio.phases.changed || (sd[p] as number) < c.limits.get('ratio-phase', 'steady')
+  return violated('ratio-phase', numbers, {
+    factor: round(named, 6),
+    ...(certain ? { cause: 'certain' } : {})
+  })
 }
 
 /** Transformers of a set differ by whole steps of the series; a load that leans by half is only a load. */

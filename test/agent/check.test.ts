@@ -471,6 +471,12 @@ t.test('ratios that change while the meter is watched', async t => {
     const halved = lastOf(before, mixed(before, 0.5, [312, 322]), 'ratio')
     t.match(halved, { verdict: 'violated', factor: 0.5 })
     t.equal(halved?.numbers['phase.phase'], 'B')
+    // a shop that leans by half all the time wanders more than a transformer does
+    const leaning = steady(before, 300, 1, (n, values) => ({
+      ...values,
+      312: (values[312] as number) * (0.52 + 0.03 * Math.sin(n)) * (1 + 0.05 * Math.sin(n / 7))
+    }))
+    t.not(lastOf(before, leaning, 'ratio')?.verdict, 'violated')
     // most of a phase gone is a bypass
     t.not(lastOf(before, mixed(before, 0.12, [312, 322]), 'ratio')?.verdict, 'violated')
   })
