@@ -19,11 +19,16 @@ export function parseSize(text: string): number | undefined {
   return match ? Number(match[1]) * (SIZES[match[2] as string] as number) : undefined
 }
 
-/** "150/5" to {primary: 150, secondary: 5}; a bare "30" is 30/1; undefined when it is neither or a part is 0. */
+/**
+ * "150/5" to {primary: 150, secondary: 5}; a bare "30" is 30/1; undefined when it is neither or a part is 0. The standard series has
+ * 12.5 A: whole numbers stand for it, 12.5/5 is 125/50 (the wire contract carries no fractions).
+ */
 export function parseRatio(text: string): { primary: number; secondary: number } | undefined {
-  const match = /^(\d{1,7})(?:\/(\d{1,4}))?$/.exec(text.trim())
+  const match = /^(\d{1,7})(?:\.(\d{1,2}))?(?:\/(\d{1,4})(?:\.(\d{1,2}))?)?$/.exec(text.trim())
   if (!match) return undefined
-  const primary = Number(match[1])
-  const secondary = Number(match[2] ?? '1')
+  const [, first = '', firstPart = '', second = '1', secondPart = ''] = match
+  const places = Math.max(firstPart.length, secondPart.length)
+  const primary = Number(first + firstPart.padEnd(places, '0'))
+  const secondary = Number(second + secondPart.padEnd(places, '0'))
   return primary > 0 && secondary > 0 ? { primary, secondary } : undefined
 }

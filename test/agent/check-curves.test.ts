@@ -89,7 +89,9 @@ t.test('small mathematics', async t => {
     [150, 3, false],
     [260, 5, false],
     [1, 1, true],
-    [37, 5, false]
+    [37, 5, false],
+    [125, 50, true],
+    [135, 50, false]
   ]
   for (const [p, s, is] of legal) t.equal(isLegalCt(p, s), is, `${p}/${s}`)
   t.ok(
