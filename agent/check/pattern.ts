@@ -71,8 +71,9 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const usual = expect(profile, binAt(c, options))
   if (profile.seen < TAUGHT_SLOTS) return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
-  // a day of the week seen once only has the meter's peak to go by
-  const score = usual.count < TAUGHT_VISITS ? 0 : scoreOf(load, usual, floor)
+  // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
+  const isLarge = load >= c.limits.get('spike', 'share') * c.history.peak
+  const score = usual.count < TAUGHT_VISITS || !isLarge ? 0 : scoreOf(load, usual, floor)
   const limit = spikeLimit(c)
   const numbers = () => ({
     loadKva: round(load),
