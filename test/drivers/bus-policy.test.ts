@@ -43,6 +43,15 @@ function memory(): LearnedStore & { readonly map: Map<string, string> } {
   }
 }
 
+/** Numbers in [0, 1), the same ones every time. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
 const modbus = (address: number, count: number, unit = 1) =>
   encodeReadRequest({ unit, function: 3, address, count })
 const dlt645 = (di = '00010000') =>
@@ -275,10 +284,15 @@ t.test('where a late answer passes for no other, a quick meter is given up on ea
   const wait = (key: string, failures = 0) => known.firstOctetMs(dlt645(), key, failures, 0, true)
   t.equal(wait('d'), 515, 'a first sign of life: what DL/T 645 gives a meter')
   known.note('d', 100)
+  known.note('d', 100)
+  t.equal(wait('d'), 550, 'two answers are chance')
+  known.note('d', 100)
   t.equal(wait('d'), 350, 'three times the slowest')
-  for (let i = 0; i < 4; i++) known.note('d', 100)
+  for (let i = 0; i < 5; i++) known.note('d', 100)
   t.equal(wait('d'), 250, 'twice, once it is known better')
-  for (let i = 0; i < 5; i++) known.note('quick', 5)
+  for (let i = 0; i < 8; i++) known.note('quick', 5)
+  for (let i = 0; i < 8; i++) known.note('fitful', i === 3 ? 130 : 20)
+  t.equal(wait('fitful'), 440, 'a meter that answers when it likes is waited for')
   t.equal(wait('quick'), 150, 'never less than this')
   t.equal(wait('d', 1), 550, 'but a second try gets the full time')
   known.noteLate('d', 300, 0)
@@ -288,6 +302,25 @@ t.test('where a late answer passes for no other, a quick meter is given up on ea
   t.equal(wait('d'), 250, 'one that was held up is not')
   for (let i = 0; i < 3; i++) known.noteLate('d', 960, 0)
   t.equal(wait('d'), 1202, 'where that is its way, it is waited for')
+  t.end()
+})
+
+t.test('a meter that takes 20 to 500 ms at random is hardly ever given up on early', t => {
+  const random = randomFrom(7)
+  let early = 0
+  const exchanges = 200 * 100
+  for (let meter = 0; meter < 200; meter++) {
+    const known = new Turnarounds(memory(), 'a')
+    for (let i = 0; i < exchanges / 200; i++) {
+      const tookMs = 20 + 480 * random()
+      if (tookMs <= known.firstOctetMs(dlt645(), 'd', 0, i * 1000, true)) known.note('d', tookMs)
+      else {
+        early++
+        known.noteLate('d', tookMs, i * 1000)
+      }
+    }
+  }
+  t.ok(early <= 4, `${early} of ${exchanges}`)
   t.end()
 })
 
