@@ -52,6 +52,8 @@ interface Daemon {
 
 /** How long a stop may take: systemd is told 10 s, the contract says 5. */
 const STOP_MS = 4_000
+/** Another master on a line is told of within this, whatever a slot's length. */
+const BUS_GLANCE_MS = 20_000
 
 /**
  * Runs the daemon until the signal aborts. All that was committed stays; what was on the line is let go.
@@ -141,6 +143,8 @@ function startLoops(
     watch.look()
     troubles.tick()
   }
+  const glances = setInterval(() => watch.glance(), BUS_GLANCE_MS)
+  closers.unshift(() => clearInterval(glances))
   const acquisition = startAcquisition({ ...daemon, stage, desk, onSwept }, signal)
   const { backfill } = acquisition
   closers.unshift(...acquisition.closers)

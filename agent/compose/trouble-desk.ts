@@ -6,6 +6,8 @@ import type { AlarmDesk } from './alarm-desk.ts'
 export interface Trouble {
   readonly kind: string
   readonly detail: string
+  /** no need to see whether it lasts */
+  readonly isCertain?: boolean
 }
 
 /** What must not wait: somebody else signs under this identity, or the past is contradicted. */
@@ -76,7 +78,7 @@ export class TroubleDesk {
   tick(): void {
     for (const open of this.#open.values()) {
       const lasted = this.#clock.nowMs() - open.sinceMs >= this.#slotSeconds * 1000
-      if (open.raised || (!lasted && !AT_ONCE.has(open.trouble.kind))) continue
+      if (open.raised || (!lasted && !open.trouble.isCertain && !AT_ONCE.has(open.trouble.kind))) continue
       open.raised = true
       this.#file('raised', open)
     }

@@ -19,6 +19,10 @@ export type CounterName =
   | 'foreignFrames'
   | 'foreignOctets'
   | 'noiseOctets'
+  /** questions of another master; waits for an answer to it; answers of ours that may have been to it */
+  | 'foreignRequests'
+  | 'backOffs'
+  | 'contested'
   /** the line was never quiet for as long as a request needs */
   | 'jammed'
   | 'opens'

@@ -69,6 +69,12 @@ export class Doubts {
     return this.#open.map(doubt => doubt.meterKey)
   }
 
+  /** Requests that may still be answered. */
+  waiting(nowMs: number): ReadRequest[] {
+    this.#forget(nowMs)
+    return this.#open.map(doubt => doubt.request)
+  }
+
   #forget(nowMs: number): void {
     if (this.#open.length > 0) this.#open = this.#open.filter(d => d.requestEndMs + DOUBT_MS > nowMs)
   }

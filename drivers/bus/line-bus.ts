@@ -6,6 +6,7 @@ import type { BusConfig } from './config.ts'
 import { Counters } from './counters.ts'
 import { Doubts } from './doubts.ts'
 import { isLineFault } from './errors.ts'
+import { ForeignTalk } from './foreign-talk.ts'
 import type { Line } from './line.ts'
 import { LineKeeper, type LineOpener } from './line-keeper.ts'
 import { Liveness } from './liveness.ts'
@@ -24,6 +25,15 @@ const IDLE_LOOK_MS = 50
 const STRAY_QUIET_MS = 5
 /** A guard waits this long at a time. */
 const GUARD_LOOK_MS = 20
+/** Another master's exchange is waited for until its answer came: as long as its meter may take, if that is known, ... */
+const FOREIGN_MS = 300
+const FOREIGN_MOST_MS = 600
+/** ... but in all no longer than this, */
+const BACK_OFF_MS = 1_000
+/** and whoever leaves this short gaps for so long is spoken into one of them. */
+const POLITE_MS = 500
+/** A request whose answer could not be told from one to another master is kept back for this long at the most. */
+const RIVAL_HOLD_MS = 3_000
 /** So many spoilt answers within this time make a line that checks no parity doubtful. */
 const SPOILT_ANSWERS = 2
 const DOUBTFUL_MS = 600_000
@@ -43,6 +53,8 @@ interface Entry {
   readonly priority: Priority
   readonly request: ReadRequest
   readonly options: ExchangeOptions
+  /** monotonic */
+  readonly sinceMs: number
   readonly resolve: (outcome: BusOutcome) => void
   readonly reject: (reason: unknown) => void
 }
@@ -54,6 +66,7 @@ export class LineBus implements Bus {
   readonly #counters = new Counters()
   readonly #queue = new RequestQueue<Entry>()
   readonly #doubts = new Doubts()
+  readonly #foreign = new ForeignTalk()
   readonly #keeper: LineKeeper
   readonly #breaker: Breaker
   readonly #turnarounds: Turnarounds
@@ -112,6 +125,7 @@ export class LineBus implements Bus {
         priority: options.priority,
         request,
         options,
+        sinceMs: this.#clock.monotonicMs(),
         resolve: outcome => {
           forget()
           resolve(outcome)
@@ -182,8 +196,12 @@ export class LineBus implements Bus {
     if (!this.#pumping) this.#watchIdle(line)
   }
 
-  #notBeforeMs(entry: Entry): number {
-    return this.#doubts.notBeforeMs(entry.options.meterKey, entry.request, this.#clock.monotonicMs())
+  #notBeforeMs({ request, options, sinceMs }: Entry): number {
+    const nowMs = this.#clock.monotonicMs()
+    return Math.max(
+      this.#doubts.notBeforeMs(options.meterKey, request, nowMs),
+      Math.min(this.#foreign.notBeforeMs(request, nowMs), sinceMs + RIVAL_HOLD_MS)
+    )
   }
 
   /** Everything that waits has to: a late answer could pass for its own. It may come meanwhile, or something else. */
@@ -207,9 +225,17 @@ export class LineBus implements Bus {
     const octets = line.take()
     if (octets.length === 0) return false
     this.#counters.add('receivedOctets', octets.length)
-    this.#strays.add(octets)
+    this.#overhear(octets)
     this.#freeAtMs = this.#clock.monotonicMs()
     return true
+  }
+
+  /** Octets nobody asked for: a late answer of ours, or what another master and its meters say. */
+  #overhear(octets: Uint8Array): void {
+    const nowMs = this.#clock.monotonicMs()
+    const { questions } = this.#foreign.hear(octets, nowMs, this.#doubts.waiting(nowMs))
+    if (questions > 0) this.#counters.add('foreignRequests', questions)
+    this.#strays.add(octets)
   }
 
   async #serve(entry: Entry, line: Line): Promise<void> {
@@ -246,6 +272,8 @@ export class LineBus implements Bus {
         return entry.resolve({ kind: 'busDown', detail: 'jammed: the line is never quiet' })
       }
       if (options.signal?.aborted) return entry.reject(options.signal.reason)
+      // another master has been heard to ask the same meter meanwhile
+      if (this.#notBeforeMs(entry) > this.#clock.monotonicMs()) return this.#queue.add(entry)
       assertReadOnly(request, this.#config)
       const result = await transact({
         line,
@@ -255,7 +283,9 @@ export class LineBus implements Bus {
         firstOctetMs,
         echoExpected: this.#echoes > 0,
         batching: this.#isBatching(),
-        counters: this.#counters
+        counters: this.#counters,
+        foreign: this.#foreign,
+        waiting: this.#doubts.waiting(this.#clock.monotonicMs())
       })
       this.#freeAtMs = result.lineFreeMs
       entry.resolve(this.#settle(entry, result))
@@ -274,15 +304,33 @@ export class LineBus implements Bus {
 
   /** Waits out the gap, then until nobody speaks. @returns false when somebody always does */
   async #quiet(line: Line, gapMs: number, characterMs: number): Promise<boolean> {
-    const giveUpMs = this.#clock.monotonicMs() + JAM_MS
+    const fromMs = this.#clock.monotonicMs()
     let quietMs = gapMs
     for (;;) {
       await waitUntil(this.#clock, this.#freeAtMs + quietMs, characterMs)
-      if (!this.#hear(line)) break
-      quietMs = Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS)
-      if (this.#freeAtMs > giveUpMs) return false
+      if (!this.#hear(line)) {
+        if (await this.#backOff(line, fromMs)) continue
+        break
+      }
+      const isPolite = this.#freeAtMs < fromMs + POLITE_MS || this.#foreign.askedAtMs < fromMs
+      quietMs = isPolite ? Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS) : gapMs
+      if (this.#freeAtMs > fromMs + JAM_MS) return false
     }
     this.#strays.settle()
+    return true
+  }
+
+  /** Another master waits for an answer: lets it come. @returns true when there was something to wait for */
+  async #backOff(line: Line, fromMs: number): Promise<boolean> {
+    const nowMs = this.#clock.monotonicMs()
+    const question = this.#foreign.pending(nowMs)
+    if (!question) return false
+    const knownMs = this.#turnarounds.slowestMs(question.to)
+    const patienceMs = knownMs > 0 ? Math.min(FOREIGN_MOST_MS, 2 * knownMs + STRAY_QUIET_MS) : FOREIGN_MS
+    const leftMs = Math.min(question.atMs + patienceMs, fromMs + BACK_OFF_MS) - nowMs
+    if (leftMs <= 0) return false
+    this.#counters.add('backOffs')
+    await readable(line, Math.ceil(leftMs))
     return true
   }
 
@@ -308,7 +356,7 @@ export class LineBus implements Bus {
         afterTimeout
       }
     }
-    const answered = result.octets.length >= entry.request.expectedReplyOctets / 2
+    const answered = !result.isContested && result.octets.length >= entry.request.expectedReplyOctets / 2
     if (!answered) {
       this.#doubts.add({ meterKey, request: entry.request, requestEndMs: result.requestEndMs })
     }
@@ -327,7 +375,7 @@ export class LineBus implements Bus {
 
   #learn(result: TransactionResult, line: Line): void {
     for (const stranger of result.strangers) this.#strays.addStranger(stranger)
-    this.#strays.add(result.rest)
+    this.#overhear(result.rest)
     if (result.kind === 'garbage') this.#strays.disturbed()
     if (result.echo === 'full') this.#echoes = 3
     else if (result.kind === 'reply') this.#echoes = Math.max(0, this.#echoes - 1)

@@ -54,6 +54,11 @@ export class Reception {
     return this.#all.subarray(this.#answerFrom)
   }
 
+  /** What came before the answer `look` found, but for the echo. */
+  before(frame: Uint8Array): Uint8Array {
+    return this.#all.subarray(this.#answerFrom, this.#done - frame.length)
+  }
+
   get pending(): number {
     return this.#all.length - this.#done
   }

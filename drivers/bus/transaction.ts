@@ -1,6 +1,7 @@
 import type { Clock } from '../../agent/ports.ts'
 import type { ReadRequest } from '../../proto/bus-reply.ts'
 import type { Counters } from './counters.ts'
+import type { ForeignTalk } from './foreign-talk.ts'
 import type { Line } from './line.ts'
 import { Reception, type Stranger } from './reception.ts'
 import { sleep, type WireTiming } from './timing.ts'
@@ -20,6 +21,7 @@ const LEAD_MS = 1.2
 const WORTH_A_TIMER_MS = 2
 /** An adapter holds octets back for this long at most (FTDI's default latency timer); more is a pause of the meter's. */
 const ADAPTER_HOLD_MS = 17
+const CONTESTED = 'another master asked the same meter: the answer may be to its question'
 const NOTHING = new Uint8Array(0)
 
 export interface TransactionInput {
@@ -33,10 +35,16 @@ export interface TransactionInput {
   /** the adapter holds octets back: count the gap from the predicted end of the frame, not from its late delivery */
   readonly batching: boolean
   readonly counters: Counters
+  /** what another master is known to have asked */
+  readonly foreign: ForeignTalk
+  /** earlier requests that may still be answered */
+  readonly waiting: readonly ReadRequest[]
 }
 
 export interface TransactionResult {
   readonly kind: 'reply' | 'silent' | 'garbage'
+  /** an answer came that may be to another master's question: the one to ours may still come */
+  readonly isContested: boolean
   /** the answer, or all that came instead */
   readonly octets: Uint8Array
   readonly reason: string
@@ -63,6 +71,7 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
   const { characterMs } = timing
   const reception = new Reception(request, input.echoExpected, input.counters)
   line.write(request.octets)
+  input.foreign.noteSent(request, clock.monotonicMs())
   const requestEndMs = clock.monotonicMs() + request.octets.length * characterMs
   input.counters.add('sentOctets', request.octets.length)
   const deadlineMs = requestEndMs + input.firstOctetMs + line.slackMs
@@ -73,8 +82,9 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
     startMs: number
   ) => ({
     kind,
+    isContested,
     octets,
-    reason: reception.echo === 'collision' ? 'collision' : reception.reason,
+    reason: isContested ? CONTESTED : reception.echo === 'collision' ? 'collision' : reception.reason,
     turnaroundMs: Math.max(0, startMs - requestEndMs),
     discarded: Math.max(0, reception.discarded - (kind === 'reply' ? octets.length : 0)),
     requestEndMs,
@@ -84,7 +94,13 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
     strangers: reception.strangers,
     rest
   })
+  const overhear = (heard: Uint8Array, nowMs: number): number => {
+    const { questions, unexplained } = input.foreign.hear(heard, nowMs, [...input.waiting, request])
+    if (questions > 0) input.counters.add('foreignRequests', questions)
+    return unexplained
+  }
   let rest: Uint8Array = NOTHING
+  let isContested = false
   for (;;) {
     const nowMs = clock.monotonicMs()
     const octets = line.take()
@@ -92,12 +108,22 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
       reception.add(octets, clock.monotonicMs())
       input.counters.add('receivedOctets', octets.length)
     }
+    const wasOpen = reception.echo === 'open'
     const look = reception.look()
+    if (wasOpen && reception.echo === 'full' && !input.echoExpected) input.foreign.noteEqual(request, nowMs)
     if (look.kind === 'reply') {
       const lastMs = reception.lastArrivalMs ?? nowMs
       const endMs = reception.frameEndMs(look.frame, characterMs)
       rest = look.rest
-      if (isAnothers(request, reception.strangers)) return finish('garbage', look.frame, lastMs, endMs)
+      const before = reception.before(look.frame)
+      const unexplained = overhear(before, nowMs)
+      // an answer begins like its request: with nothing before it, there was no echo at all
+      const isAnothers = input.foreign.contests(request, look.frame, nowMs)
+      if (isAnothers || isUnsure(request, reception.echo === 'collision' && before.length > 0, unexplained)) {
+        isContested = true
+        input.counters.add('contested')
+        return finish('garbage', look.frame, lastMs, endMs)
+      }
       const heldBack = input.batching && rest.length === 0
       const lineFreeMs = heldBack ? Math.max(endMs, lastMs - ADAPTER_HOLD_MS) : lastMs
       return finish('reply', look.frame, lineFreeMs, endMs - look.frame.length * characterMs)
@@ -107,20 +133,22 @@ export async function transact(input: TransactionInput): Promise<TransactionResu
     if (nowMs >= giveUpMs) break
     await waitForMore(input, reception, look.wanted, nowMs, giveUpMs)
   }
+  overhear(reception.octets, clock.monotonicMs())
   const lineFreeMs = Math.max(requestEndMs, reception.lastArrivalMs ?? 0)
   const kind = reception.heard > 0 ? 'garbage' : 'silent'
   return finish(kind, reception.octets, lineFreeMs, lineFreeMs)
 }
 
-/** Another master has asked the same meter meanwhile: the answer names no register, and may be to its question. */
-function isAnothers({ protocol, octets }: ReadRequest, strangers: readonly Stranger[]): boolean {
-  return (
-    protocol === 'modbus' &&
-    strangers.some(
-      ({ octets: heard }) =>
-        heard.length === octets.length && heard[0] === octets[0] && heard[1] === octets[1]
-    )
-  )
+/**
+ * A Modbus answer names no register. Where our request was spoilt on the wire, or octets came that may have been its answer, a good one may be to what
+ * the other master asked at the same time, unheard.
+ */
+function isUnsure(
+  { protocol, expectedReplyOctets }: ReadRequest,
+  isSpoilt: boolean,
+  unexplained: number
+): boolean {
+  return protocol === 'modbus' && (isSpoilt || unexplained >= expectedReplyOctets)
 }
 
 function giveUpAt(

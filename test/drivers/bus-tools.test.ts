@@ -816,6 +816,8 @@ t.test('what a line counts becomes an alarm where a person has to come', async t
     [{ exchanges: 10, garbage: 4 }, undefined, undefined],
     [{ exchanges: 100, garbage: 90, collisions: 1, foreignFrames: 2 }, undefined, 'second-master'],
     [{ exchanges: 100, jammed: 1, foreignFrames: 9 }, undefined, 'jammed'],
+    [{ exchanges: 100, foreignRequests: 2 }, undefined, undefined],
+    [{ exchanges: 100, jammed: 1, foreignRequests: 3 }, undefined, 'second-master'],
     [{ jammed: 1 }, 'swapped adapter', 'swapped']
   ]
   for (const [counters, refusal, kind] of cases)
@@ -850,4 +852,15 @@ t.test('what a line counts becomes an alarm where a person has to come', async t
     'raised line-swapped b serious'
   ])
   t.same(slot(status({ exchanges: 9, jammed: 2 })), ['cleared line-swapped b serious'])
+
+  const glance = (foreignRequests: number) => {
+    now = status({ exchanges: 9, jammed: 2, foreignRequests })
+    watch.glance()
+    return filed.splice(0)
+  }
+  t.same(glance(2), [])
+  t.same(glance(3), ['raised line-second-master b general'], 'at once, between two slots')
+  t.same(glance(9), [], 'once')
+  t.same(slot(now), [], 'it stands as long as the slot had questions')
+  t.same(slot(now), ['cleared line-second-master b general'])
 })
