@@ -75,13 +75,13 @@ export class ForeignTalk {
       // what stands before it may go on behind it: somebody spoke in between
       this.#tail = concatBytes(this.#tail.subarray(0, at), this.#tail.subarray(at + found.size))
       at = -1
-      // from a meter we wait for: put together from pieces of its answer, which the question spoilt
       const isOurs = ours.some(request => meterOf(frameOf(request), request.protocol) === found.to)
       if (found.kind === 'question') {
         if (this.#ask(found.to, frame, nowMs)) questions++
-      } else if (isOurs) continue
-      else this.#close(this.#open.find(question => question.to === found.to && mayAnswer(question, frame)))
-      framed += found.size
+      } else if (!isOurs)
+        this.#close(this.#open.find(question => question.to === found.to && mayAnswer(question, frame)))
+      // a Modbus answer to us that was not taken as such is put together from pieces of one that a question spoilt
+      if (found.kind === 'question' || !isOurs || !found.to.startsWith(MODBUS)) framed += found.size
     }
     this.#tail = this.#tail.slice(-KEPT)
     return { questions, unexplained: Math.max(0, octets.length - framed) }
