@@ -1,14 +1,10 @@
 import { isGap, type Reading } from '../../proto/reading.ts'
-import { slotEndMs, slotOf } from '../../proto/slot.ts'
+import { slotOf } from '../../proto/slot.ts'
 import type { AgentStore } from '../ports.ts'
-import { SPAN_SLOTS, type StatusSubject } from './status.ts'
+import { ageOf, type MeterStatus, SPAN_SLOTS, type StatusSubject } from './status.ts'
 
-export interface MeterAge {
-  readonly meter: string
-  readonly bus: string
-  /** since the end of the last slot with values; null when none is known */
-  readonly ageSeconds: number | null
-}
+/** How old a meter's last good reading is. */
+export type MeterAge = Pick<MeterStatus, 'meter' | 'bus' | 'ageSeconds'>
 
 /**
  * The last good slot of every meter, kept as readings are recorded: scrapes come every few seconds, and reading a day of
@@ -55,11 +51,10 @@ export class Freshness {
   /** In the order of the configuration. */
   ages(nowMs: number): MeterAge[] {
     const { meters, slotSeconds } = this.#subject
-    return meters.map(({ id, bus }) => {
-      const slot = this.#lastGood.get(id)
-      const ageSeconds =
-        slot === undefined ? null : Math.max(0, Math.round((nowMs - slotEndMs(slot, slotSeconds)) / 1000))
-      return { meter: id, bus, ageSeconds }
-    })
+    return meters.map(({ id, bus }) => ({
+      meter: id,
+      bus,
+      ageSeconds: ageOf(this.#lastGood.get(id), slotSeconds, nowMs)
+    }))
   }
 }

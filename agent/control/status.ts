@@ -102,6 +102,11 @@ export function gatewayFigures(
   }
 }
 
+/** Seconds since the end of the slot of the last good reading; null when there is none. */
+export function ageOf(slot: number | undefined, slotSeconds: number, nowMs: number): number | null {
+  return slot === undefined ? null : Math.max(0, Math.round((nowMs - slotEndMs(slot, slotSeconds)) / 1000))
+}
+
 function meterStates(
   subject: StatusSubject,
   readings: readonly Reading[],
@@ -125,7 +130,7 @@ function meterStates(
       meter: meter.id,
       bus: meter.bus,
       lastGood: endMs === null ? null : new Date(endMs).toISOString(),
-      ageSeconds: endMs === null ? null : Math.max(0, Math.round((nowMs - endMs) / 1000)),
+      ageSeconds: ageOf(slot, subject.slotSeconds, nowMs),
       gapsInSpan: (seen.get(meter.id)?.size ?? 0) - (good.get(meter.id)?.size ?? 0),
       clockDriftSeconds: driftMs === undefined ? null : Math.round(driftMs / 1000)
     }
