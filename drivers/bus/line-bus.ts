@@ -6,39 +6,25 @@ import type { BusConfig } from './config.ts'
 import { Counters } from './counters.ts'
 import { Doubts } from './doubts.ts'
 import { isLineFault } from './errors.ts'
-import { ForeignTalk } from './foreign-talk.ts'
+import { HeldBack } from './held-back.ts'
 import type { Line } from './line.ts'
 import { LineKeeper, type LineOpener } from './line-keeper.ts'
+import { Listening } from './listening.ts'
 import { Liveness } from './liveness.ts'
 import { RequestQueue } from './queue.ts'
 import { assertReadOnly } from './read-only.ts'
+import { Settlement } from './settlement.ts'
 import { StrayOctets } from './stray-octets.ts'
-import { turnLoop, UNPACED, waitUntil, wireTiming } from './timing.ts'
+import { turnLoop, UNPACED, wireTiming } from './timing.ts'
 import { readable, type TransactionResult, transact } from './transaction.ts'
 import { Turnarounds } from './turnarounds.ts'
 
-/** A line that is never quiet for this long has somebody babbling on it. */
-const JAM_MS = 1_500
 /** Octets nobody asked for are looked at this long after the first: a talkative stranger must not cost a wake-up each. */
 const IDLE_LOOK_MS = 50
-/** After stray octets: this much longer than a frame can pause inside. */
-const STRAY_QUIET_MS = 5
 /** A guard waits this long at a time. */
 const GUARD_LOOK_MS = 20
-/** Another master's exchange is waited for until its answer came: as long as its meter may take, if that is known, ... */
-const FOREIGN_MS = 300
-const FOREIGN_MOST_MS = 600
-/** ... but in all no longer than this, */
-const BACK_OFF_MS = 1_000
-/** and whoever leaves this short gaps for so long is spoken into one of them. */
-const POLITE_MS = 500
 /** A request whose answer could not be told from one to another master is kept back for this long at the most. */
 const RIVAL_HOLD_MS = 3_000
-/** So many spoilt answers within this time make a line that checks no parity doubtful. */
-const SPOILT_ANSWERS = 2
-const DOUBTFUL_MS = 600_000
-const BATCH_OCTETS = 4
-const BATCH_MEMORY = 20
 
 export interface BusDeps {
   readonly clock: Clock
@@ -66,18 +52,16 @@ export class LineBus implements Bus {
   readonly #counters = new Counters()
   readonly #queue = new RequestQueue<Entry>()
   readonly #doubts = new Doubts()
-  readonly #foreign = new ForeignTalk()
+  readonly #heldBack = new HeldBack()
   readonly #keeper: LineKeeper
   readonly #breaker: Breaker
   readonly #turnarounds: Turnarounds
   readonly #strays: StrayOctets
-  readonly #batches: boolean[] = []
-  /** monotonic times of the last spoilt answers */
-  readonly #spoiltAtMs: number[] = []
+  readonly #listening: Listening
+  readonly #settlement: Settlement
   #line: Line | undefined
   #liveness: Liveness | undefined
   #setting: LineSetting
-  #freeAtMs = 0
   #echoes = 0
   #pumping = false
   #closed = false
@@ -91,6 +75,14 @@ export class LineBus implements Bus {
     this.#breaker = new Breaker(deps.clock, deps.learned, config.name, deps.random)
     this.#turnarounds = new Turnarounds(deps.learned, config.name)
     this.#strays = new StrayOctets(deps.clock, this.#counters, this.#doubts, this.#breaker, this.#turnarounds)
+    this.#listening = new Listening(deps.clock, this.#counters, this.#doubts, this.#turnarounds, this.#strays)
+    this.#settlement = new Settlement(
+      deps.clock,
+      this.#counters,
+      this.#doubts,
+      this.#breaker,
+      this.#turnarounds
+    )
   }
 
   get name(): string {
@@ -103,8 +95,7 @@ export class LineBus implements Bus {
 
   get isDoubtful(): boolean {
     const line = this.#keeper.current
-    if (!line || line.checksParity || this.#spoiltAtMs.length < SPOILT_ANSWERS) return false
-    return this.#clock.monotonicMs() - (this.#spoiltAtMs[0] as number) < DOUBTFUL_MS
+    return line !== undefined && !line.checksParity && this.#settlement.hasSpoilt
   }
 
   /** Begins to open the line. */
@@ -191,8 +182,8 @@ export class LineBus implements Bus {
     this.#liveness = new Liveness(line.slackMs === 0)
     this.#setting = this.#config
     this.#echoes = 0
-    this.#batches.length = 0
-    this.#freeAtMs = this.#clock.monotonicMs()
+    this.#heldBack.forget()
+    this.#listening.freeAtMs = this.#clock.monotonicMs()
     if (!this.#pumping) this.#watchIdle(line)
   }
 
@@ -200,7 +191,7 @@ export class LineBus implements Bus {
     const nowMs = this.#clock.monotonicMs()
     return Math.max(
       this.#doubts.notBeforeMs(options.meterKey, request, nowMs),
-      Math.min(this.#foreign.notBeforeMs(request, nowMs), sinceMs + RIVAL_HOLD_MS)
+      Math.min(this.#listening.foreign.notBeforeMs(request, nowMs), sinceMs + RIVAL_HOLD_MS)
     )
   }
 
@@ -213,29 +204,11 @@ export class LineBus implements Bus {
     await Promise.race([arrival, readable(line, GUARD_LOOK_MS)])
     this.#wake = undefined
     try {
-      this.#hear(line)
+      this.#listening.hear(line)
     } catch (error) {
       if (!isLineFault(error)) throw error
       this.#lose(error.message)
     }
-  }
-
-  /** Takes what came without being asked for. @returns true when something did */
-  #hear(line: Line): boolean {
-    const octets = line.take()
-    if (octets.length === 0) return false
-    this.#counters.add('receivedOctets', octets.length)
-    this.#overhear(octets)
-    this.#freeAtMs = this.#clock.monotonicMs()
-    return true
-  }
-
-  /** Octets nobody asked for: a late answer of ours, or what another master and its meters say. */
-  #overhear(octets: Uint8Array): void {
-    const nowMs = this.#clock.monotonicMs()
-    const { questions } = this.#foreign.hear(octets, nowMs, this.#doubts.waiting(nowMs))
-    if (questions > 0) this.#counters.add('foreignRequests', questions)
-    this.#strays.add(octets)
   }
 
   async #serve(entry: Entry, line: Line): Promise<void> {
@@ -267,7 +240,7 @@ export class LineBus implements Bus {
         this.#setting = setting
       }
       const gapMs = request.protocol === 'modbus' ? timing.modbusGapMs : timing.dlt645GapMs
-      if (!(await this.#quiet(line, gapMs, timing.characterMs))) {
+      if (!(await this.#listening.quiet(line, gapMs, timing.characterMs))) {
         this.#counters.add('jammed')
         return entry.resolve({ kind: 'busDown', detail: 'jammed: the line is never quiet' })
       }
@@ -282,13 +255,13 @@ export class LineBus implements Bus {
         request,
         firstOctetMs,
         echoExpected: this.#echoes > 0,
-        batching: this.#isBatching(),
+        batching: this.#heldBack.isBatching,
         counters: this.#counters,
-        foreign: this.#foreign,
+        foreign: this.#listening.foreign,
         waiting: this.#doubts.waiting(this.#clock.monotonicMs())
       })
-      this.#freeAtMs = result.lineFreeMs
-      entry.resolve(this.#settle(entry, result))
+      this.#listening.freeAtMs = result.lineFreeMs
+      entry.resolve(this.#settlement.settle(request, options.meterKey, entry.priority, result))
       this.#learn(result, line)
     } catch (error) {
       if (!isLineFault(error)) throw error
@@ -302,87 +275,13 @@ export class LineBus implements Bus {
     }
   }
 
-  /** Waits out the gap, then until nobody speaks. @returns false when somebody always does */
-  async #quiet(line: Line, gapMs: number, characterMs: number): Promise<boolean> {
-    const fromMs = this.#clock.monotonicMs()
-    let quietMs = gapMs
-    for (;;) {
-      await waitUntil(this.#clock, this.#freeAtMs + quietMs, characterMs)
-      if (!this.#hear(line)) {
-        if (await this.#backOff(line, fromMs)) continue
-        break
-      }
-      const isPolite = this.#freeAtMs < fromMs + POLITE_MS || this.#foreign.askedAtMs < fromMs
-      quietMs = isPolite ? Math.max(gapMs, 3.5 * characterMs + STRAY_QUIET_MS) : gapMs
-      if (this.#freeAtMs > fromMs + JAM_MS) return false
-    }
-    this.#strays.settle()
-    return true
-  }
-
-  /** Another master waits for an answer: lets it come. @returns true when there was something to wait for */
-  async #backOff(line: Line, fromMs: number): Promise<boolean> {
-    const nowMs = this.#clock.monotonicMs()
-    const question = this.#foreign.pending(nowMs)
-    if (!question) return false
-    const knownMs = this.#turnarounds.slowestMs(question.to)
-    const patienceMs = knownMs > 0 ? Math.min(FOREIGN_MOST_MS, 2 * knownMs + STRAY_QUIET_MS) : FOREIGN_MS
-    const leftMs = Math.min(question.atMs + patienceMs, fromMs + BACK_OFF_MS) - nowMs
-    if (leftMs <= 0) return false
-    this.#counters.add('backOffs')
-    await readable(line, Math.ceil(leftMs))
-    return true
-  }
-
-  #settle(entry: Entry, result: TransactionResult): BusOutcome {
-    const { meterKey } = entry.options
-    this.#counters.add('exchanges')
-    // a search asks nobody in particular: what becomes of it is learned of no meter
-    const isSearch = entry.priority === 'scan'
-    if (result.kind === 'reply') {
-      const afterTimeout = this.#doubts.untrusted(meterKey)
-      this.#doubts.trust(meterKey)
-      if (!isSearch) {
-        this.#breaker.noteAnswer(meterKey)
-        this.#turnarounds.note(meterKey, result.turnaroundMs)
-      }
-      this.#counters.add('replies')
-      return {
-        kind: 'reply',
-        frame: result.octets,
-        turnaroundMs: result.turnaroundMs,
-        endAtMs: this.#clock.nowMs(),
-        discarded: result.discarded,
-        afterTimeout
-      }
-    }
-    const answered = !result.isContested && result.octets.length >= entry.request.expectedReplyOctets / 2
-    if (!answered) {
-      this.#doubts.add({ meterKey, request: entry.request, requestEndMs: result.requestEndMs })
-    }
-    if (result.kind === 'garbage') {
-      this.#counters.add('garbage')
-      this.#spoiltAtMs.push(result.requestEndMs)
-      if (this.#spoiltAtMs.length > SPOILT_ANSWERS) this.#spoiltAtMs.shift()
-      return { kind: 'garbage', octets: result.octets, reason: result.reason }
-    }
-    const costMs = this.#clock.monotonicMs() - result.requestEndMs
-    if (!isSearch) this.#breaker.noteSilence(meterKey, costMs)
-    this.#counters.add('silent')
-    this.#counters.add('silentMs', costMs)
-    return { kind: 'silent' }
-  }
-
   #learn(result: TransactionResult, line: Line): void {
     for (const stranger of result.strangers) this.#strays.addStranger(stranger)
-    this.#overhear(result.rest)
+    this.#listening.overhear(result.rest)
     if (result.kind === 'garbage') this.#strays.disturbed()
     if (result.echo === 'full') this.#echoes = 3
     else if (result.kind === 'reply') this.#echoes = Math.max(0, this.#echoes - 1)
-    if (result.kind === 'reply') {
-      this.#batches.push(result.firstBatch >= BATCH_OCTETS)
-      if (this.#batches.length > BATCH_MEMORY) this.#batches.shift()
-    }
+    if (result.kind === 'reply') this.#heldBack.note(result.firstBatch)
     if (result.kind !== 'silent' || result.strangers.length > 0 || result.echo === 'full') {
       this.#liveness?.noteOctets()
     } else if (line.moved()) {
@@ -392,18 +291,13 @@ export class LineBus implements Bus {
     }
   }
 
-  #isBatching(): boolean {
-    const batched = this.#batches.filter(Boolean).length
-    return this.#batches.length >= 3 && batched >= 0.8 * this.#batches.length
-  }
-
   /** While nothing is asked: notices a hang-up at once, and counts what others say. */
   #watchIdle(line: Line): void {
     line.onReadable(() => {
       setTimeout(() => {
         if (this.#pumping || this.#closed || line !== this.#keeper.current) return
         try {
-          if (!this.#hear(line)) this.#strays.settle()
+          if (!this.#listening.hear(line)) this.#strays.settle()
           this.#watchIdle(line)
         } catch (error) {
           this.#lose(error instanceof Error ? error.message : String(error))
