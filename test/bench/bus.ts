@@ -6,14 +6,16 @@ import { parseArgs } from 'node:util'
 import { catalogueEntry } from '../../proto/dlt645/catalogue.ts'
 import { ITEMS } from '../../proto/items.ts'
 import { planReads, serialCosts } from '../../proto/modbus/read-plan.ts'
+import { measureCpu } from './bus-cpu.ts'
 import { soakBus } from './bus-soak.ts'
 import { openYardstick, type Yardstick, type YardstickConfig, type YardstickResult } from './bus-yardstick.ts'
 
-const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--no-peers] [--agent MAIN.js] [--repeat N] [--soak N]
+const USAGE = `usage: bench bus [SCENARIOS.json] [--yardstick DIR] [--only ID,ID] [--long] [--no-peers] [--agent MAIN.js] [--repeat N] [--soak N] [--cpu N]
   Reads every scenario once with "wattproof sweep" and prints the yardstick's score lines, one JSON document each.
   --yardstick  folder with bussim.c, planner.py, scenario.py (default ../shared/bus)
   --long       scenarios marked long as well
   --soak       N transactions over a line in memory instead: time each and resident memory
+  --cpu        N transactions of one meter at 2400 and at 9600 baud instead: CPU time each, ours beside serialport and modbus-serial
   --no-peers   not beside it, where all meters speak Modbus: modbus-serial's loop, libmodbus and pymodbus where installed
 `
 
@@ -41,6 +43,7 @@ export async function run(args: readonly string[]): Promise<number> {
       only: { type: 'string' },
       repeat: { type: 'string', default: '1' },
       soak: { type: 'string' },
+      cpu: { type: 'string' },
       long: { type: 'boolean', default: false },
       'no-peers': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
@@ -53,6 +56,7 @@ export async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(USAGE)
     return values.help ? 0 : 2
   }
+  if (values.cpu) return measureCpu(folder, Number(values.cpu))
   const only = values.only?.split(',')
   const yardstick = openYardstick(folder, file)
   let held = true
