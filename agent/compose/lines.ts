@@ -1,7 +1,6 @@
 import type { BusConfig, GatewayConfig } from '../../config/gateway-config.ts'
-import type { Bus } from '../../drivers/bus/bus.ts'
 import { openLine } from '../../drivers/bus/line-keeper.ts'
-import { openBus } from '../../drivers/bus/open-bus.ts'
+import { type OpenedBus, openBus } from '../../drivers/bus/open-bus.ts'
 import { type GuardedBus, guardIdentity } from '../../drivers/meters/bus-identity.ts'
 import { createDlt645Reader, type Dlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { createMeterZone } from '../../drivers/meters/dlt645-zone.ts'
@@ -22,7 +21,7 @@ export interface LineHost {
 /** A line with its meters, and what only searching and setting clocks need of it. */
 export interface OpenedLine extends MeterBus {
   readonly config: BusConfig
-  readonly line: Bus
+  readonly line: OpenedBus
   readonly dlt645: Dlt645Reader
 }
 

@@ -7,6 +7,7 @@ import type { AdminAction } from './daemon-verbs.ts'
 import { readPatiently } from './line.ts'
 import type { GuardedLine } from './lines.ts'
 import { type ScanRequest, scanLine } from './scan.ts'
+import { tellTraffic } from './sniff.ts'
 
 /** What a technician's commands need of the daemon. */
 export interface TechnicianParts {
@@ -21,12 +22,13 @@ type Params = Readonly<Record<string, unknown>>
 
 const PROTOCOLS: readonly unknown[] = ['dlt645', 'dlt645-1997', 'modbus'] satisfies readonly Protocol[]
 
-/** What the daemon does on its lines for a technician, beside its own reading: the verbs `read`, `scan`, `backfill` and `bus accept`. */
+/** What the daemon does on its lines for a technician, beside its own reading: the verbs `read`, `scan`, `backfill`, `bus sniff` and `bus accept`. */
 export function technicianActions(parts: TechnicianParts): Readonly<Record<string, AdminAction>> {
   return {
     read: (params, call) => read(parts, params, call),
     scan: (params, call) => scan(parts, params, call),
     backfill: (params, call) => backfill(parts, params, call),
+    sniff: (params, call) => sniff(parts, params, call),
     'bus-accept': params => accept(parts, params)
   }
 }
@@ -56,6 +58,12 @@ async function scan(parts: TechnicianParts, params: Params, call: ControlCall): 
   parts.log.info('scan-asked', { bus: opened.name, protocols })
   const watch = { signal: call.signal, onProgress: call.progress }
   return scanLine(opened, parts, request, watch, opened.config)
+}
+
+function sniff(parts: TechnicianParts, params: Params, call: ControlCall): Promise<void> {
+  const { protocol } = params
+  if (protocol !== undefined && protocol !== 'dlt645' && protocol !== 'modbus') throw wrong('protocol')
+  return tellTraffic(lineOf(parts, params['bus']), parts.clock, protocol, call)
 }
 
 async function backfill(parts: TechnicianParts, params: Params, { signal }: ControlCall): Promise<unknown> {

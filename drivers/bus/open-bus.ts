@@ -3,6 +3,13 @@ import type { Bus } from './bus.ts'
 import { type BusConfig, parsePort } from './config.ts'
 import { LineBus } from './line-bus.ts'
 import { openLine } from './line-keeper.ts'
+import { type Listener, Listeners } from './tapped-line.ts'
+
+/** A bus that can be listened to while it works. */
+export interface OpenedBus extends Bus {
+  /** Tells of every octet that is sent or received. @returns ends it */
+  listen(listener: Listener): () => void
+}
 
 /**
  * Opens a bus and keeps it open: a line that is down is tried again for ever, and requests meanwhile come back as `busDown`.
@@ -11,12 +18,14 @@ import { openLine } from './line-keeper.ts'
 export function openBus(
   config: BusConfig,
   deps: { readonly clock: Clock; readonly log: Log; readonly learned: LearnedStore }
-): Bus {
+): OpenedBus {
   parsePort(config.port)
   const learned = expendable(deps.learned, deps.log)
-  const bus = new LineBus(config, { ...deps, learned, random: Math.random, open: openLine })
+  const listeners = new Listeners(deps.clock)
+  const open = async (wanted: BusConfig) => listeners.on(await openLine(wanted), wanted)
+  const bus = new LineBus(config, { ...deps, learned, random: Math.random, open })
   bus.start()
-  return bus
+  return Object.assign(bus, { listen: (listener: Listener) => listeners.add(listener) })
 }
 
 /** What a bus has learned is cheap to lose; a disk that fails must not cost the answer that has just come. */

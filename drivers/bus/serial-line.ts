@@ -52,7 +52,7 @@ function openError(path: string, cause: unknown): BusError {
   if (/cannot lock/i.test(text)) {
     return new BusError('BUS_LOCKED', 'another program has the port open', {
       at: path,
-      next: `stop it (fuser ${path} names it)`,
+      next: `stop it (fuser ${path} names it; the daemon: systemctl stop wattproof)`,
       cause
     })
   }

@@ -24,6 +24,8 @@ export interface ControlServer {
 }
 
 const MAX_REQUEST = 64 * 1024
+/** A caller that takes nothing in is let go: what waits for it is kept in memory. */
+const MAX_UNSENT = 4 * 1024 * 1024
 
 /**
  * Serves requests on a Unix socket: one JSON line in, one JSON line out, with lines of progress before it. Who may connect is decided by the file's
@@ -83,7 +85,8 @@ function serveSocket(socket: Socket, handler: ControlHandler): void {
   let pending = ''
   const gone = new AbortController()
   const say = (value: unknown): void => {
-    if (socket.writable) socket.write(`${JSON.stringify(value, plain)}\n`)
+    if (socket.writableLength > MAX_UNSENT) socket.destroy()
+    else if (socket.writable) socket.write(`${JSON.stringify(value, plain)}\n`)
   }
   const call: ControlCall = { signal: gone.signal, progress: value => say({ progress: value }) }
   socket.setEncoding('utf8')

@@ -31,6 +31,29 @@ await systemTest('technician', async ({ folder, check }) => {
     locked.err.trim()
   )
 
+  const sniff = cli([
+    'bus',
+    'sniff',
+    '--port',
+    b1,
+    '--seconds',
+    String(2 * SLOT_SECONDS),
+    '--json',
+    ...config
+  ])
+  const heard = sniff.out
+    .trim()
+    .split('\n')
+    .map(text => JSON.parse(text))
+  check(
+    'sniff tells what the daemon sends and hears',
+    sniff.code === 0 &&
+      heard.some(({ direction, address }) => direction === 'request' && address === '000000000001') &&
+      heard.some(({ direction, unit }) => direction === 'response' && unit === 2) &&
+      heard.at(-1).summary.noiseOctets === 0,
+    sniff.err
+  )
+
   const line = ['--port', b1, '--baud', '38400', '--parity', 'even', '--json', ...config]
   const scan = cli(['scan', '--protocol', 'dlt645', ...line])
   check(

@@ -31,7 +31,10 @@ const MENDS: Readonly<Record<ProbeFault, Text>> = {
     'answers are damaged: check termination, shield and cable length',
     '应答受损:检查终端电阻、屏蔽与线长'
   ],
-  portDown: ['the port cannot be used', '端口不可用']
+  portDown: [
+    'the port cannot be used: stop whoever has it (fuser PORT names it; the daemon: systemctl stop wattproof)',
+    '端口不可用:请先停止占用者(fuser 端口 可查;守护进程:systemctl stop wattproof)'
+  ]
 }
 
 export const busProbeVerb: Verb = {

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { loadConfig } from '../../../config/load.ts'
 import { toHex } from '../../../proto/bytes.ts'
 import { explainDlt645 } from '../../../proto/dlt645/explain.ts'
 import type { Heard } from '../../../proto/line-listener.ts'
@@ -28,27 +30,34 @@ export const busSniffVerb: Verb = {
   ],
   examples: [
     'wattproof bus sniff --port /dev/ttyUSB0 --baud 2400 --parity even',
+    'wattproof bus sniff --port /dev/ttyS1 --config /etc/wattproof/gateway.yaml   # what the daemon sends and hears',
     'wattproof bus sniff --port /dev/ttyUSB0 -o line.txt && wattproof decode - < line.txt'
   ],
   async run(context, options) {
     const protocol = textOption(options, 'protocol') as 'dlt645' | 'modbus' | undefined
     const settings = lineSettings(options, protocol ?? 'dlt645')
     const seconds = secondsOption(options)
+    const { configFile } = context
+    const config = existsSync(configFile) ? loadConfig(configFile) : undefined
     const { createCapture, sniffLine } = await import('../../compose/sniff.ts')
     const capture = openCapture(textOption(options, 'output'), createCapture)
     const { port, baud, parity } = settings
     capture?.line(`# ${port} ${baud} ${parity}; written values and passwords are blanked`)
     const tally = new Tally()
     try {
-      await sniffLine(settings, {
-        protocol,
-        seconds,
-        signal: context.signal,
-        onHeard: (heard, startedAtMs, gapMs) => {
-          tally.add(heard)
-          show(context.out, capture, heard, new Date(startedAtMs).toISOString(), gapMs)
-        }
-      })
+      await sniffLine(
+        settings,
+        {
+          protocol,
+          seconds,
+          signal: context.signal,
+          onHeard: (heard, startedAtMs, gapMs) => {
+            tally.add(heard)
+            show(context.out, capture, heard, new Date(startedAtMs).toISOString(), gapMs)
+          }
+        },
+        config
+      )
     } finally {
       capture?.close()
       tally.show(context.out)
