@@ -32,8 +32,8 @@ export interface ProbeAnswer {
 }
 
 const PARITIES = ['even', 'none', 'odd'] as const
-/** What says most about the fault first. */
-const FAULTS: readonly ProbeFault[] = ['portDown', 'parity', 'collision', 'speed', 'noise', 'echo', 'nothing']
+/** What says most about the fault first: meters that answer at once leave some answers that look like wrong parity, not the other way round. */
+const FAULTS: readonly ProbeFault[] = ['portDown', 'collision', 'parity', 'speed', 'noise', 'echo', 'nothing']
 
 /** Finds out how the meters of a line want to be spoken to. The port must not be in use by a daemon. */
 export async function probePort(request: ProbeRequest): Promise<ProbeAnswer> {

@@ -24,16 +24,16 @@ const MENDS: Readonly<Record<ProbeFault, Text>> = {
     '有字节返回但不成帧:波特率不符、A/B 接反或线路受干扰'
   ],
   collision: [
-    'several meters answer at once: name one with --address',
-    '多只电表同时应答:请用 --address 指定一只'
+    'several meters answer at once, or two have one address: name one with --address (wattproof scan finds them)',
+    '多只电表同时应答,或地址重复:请用 --address 指定一只(wattproof scan 可搜索)'
   ],
   noise: [
     'answers are damaged: check termination, shield and cable length',
     '应答受损:检查终端电阻、屏蔽与线长'
   ],
   portDown: [
-    'the port cannot be used: stop whoever has it (fuser PORT names it; the daemon: systemctl stop wattproof)',
-    '端口不可用:请先停止占用者(fuser 端口 可查;守护进程:systemctl stop wattproof)'
+    'the port cannot be used, for the reason above; whoever has it is named by fuser PORT (the daemon: systemctl stop wattproof)',
+    '端口不可用,原因见上;占用者可用 fuser 端口 查出(守护进程:systemctl stop wattproof)'
   ]
 }
 
