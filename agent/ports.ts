@@ -201,7 +201,7 @@ export interface SealedBatch {
   readonly seq: number
   readonly slotFrom: number
   readonly slotTo: number
-  /** number of {@link AnchorReason} in proto/wire */
+  /** one of ANCHOR_REASON in proto/wire */
   readonly reason: number
   readonly count: number
   readonly root: Uint8Array

@@ -1,5 +1,4 @@
 import type { BeyondReading } from '../../proto/dlt645/control-code.ts'
-import type { LineSetting } from './bus.ts'
 import { BusError } from './errors.ts'
 
 /** One bus as configured. */
@@ -36,9 +35,4 @@ export function parsePort(text: string): PortAddress {
   throw new BusError('BUS_CONFIG', `not a port: ${JSON.stringify(text)}`, {
     next: 'write serial:/dev/..., tcp://host:port or modbus-tcp://host:port'
   })
-}
-
-/** Bits a character takes on the wire: start, data, parity, stop. */
-export function bitsPerCharacter(setting: LineSetting, dataBits = 8, stopBits = 1): number {
-  return 1 + dataBits + (setting.parity === 'none' ? 0 : 1) + stopBits
 }

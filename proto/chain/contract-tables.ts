@@ -100,4 +100,3 @@ export const ANCHOR_OUTCOME = [
   'seqGap',
   'prevMismatch'
 ] as const
-export type AnchorOutcome = (typeof ANCHOR_OUTCOME)[number]

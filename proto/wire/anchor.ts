@@ -5,7 +5,6 @@ const ANCHOR_MAX_OCTETS = 1024
 
 /** Why an anchor was made. Slot order is free (late versions come in supplementary batches), sequence is not. */
 export const ANCHOR_REASON = { slot: 0, supplementary: 1, provision: 2, restore: 3, keyRotation: 4 } as const
-export type AnchorReason = keyof typeof ANCHOR_REASON
 
 /** One link of a gateway's chain: commits to the leaves (root) and to the sealed octets (headerHash, sealedHash). */
 export interface Anchor {

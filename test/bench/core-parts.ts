@@ -10,7 +10,6 @@ import { villageReadings } from '../fixtures/village.ts'
 
 /** The size every figure is about: one gateway's slot. */
 export const METERS = 500
-export const VALUES = 20
 export const SLOTS_A_DAY = 96
 export const FIRST_SLOT = 1_900_000
 export const SLOT_SECONDS = 900

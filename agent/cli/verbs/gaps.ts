@@ -1,6 +1,7 @@
 import { loadConfig } from '../../../config/load.ts'
 import { gapReasonOf, isGap, type Reading } from '../../../proto/reading.ts'
 import { EXIT } from '../errors.ts'
+import { configuredMeter } from '../line-options.ts'
 import { SPAN_OPTIONS, slotEndLabel, slotLabel, spanOf } from '../slots.ts'
 import type { Verb } from '../verb.ts'
 
@@ -29,7 +30,9 @@ export const gapsVerb: Verb = {
     const store = openStoreForReading(config)
     try {
       const { limit, ...span } = spanOf(options, config.slotSeconds)
-      const spans = findGaps(store.queryReadings(span)).slice(-limit)
+      const readings = store.queryReadings(span)
+      if (readings.length === 0 && span.meter !== undefined) configuredMeter(config, span.meter)
+      const spans = findGaps(readings).slice(-limit)
       const rests = await backfillRests(config, store)
       const stateOf = (gap: GapSpan): { state: GapState; nextTry: string | null } => {
         if (gap.reason === 'notInProfile') return { state: 'final', nextTry: null }

@@ -4,6 +4,7 @@ import { itemById } from '../../../proto/items.ts'
 import { flagsOf, gapReasonOf, isGap, type Reading, sourceName } from '../../../proto/reading.ts'
 import { readingToJson } from '../../../proto/reading-json.ts'
 import { EXIT } from '../errors.ts'
+import { configuredMeter } from '../line-options.ts'
 import { SPAN_OPTIONS, slotLabel, spanOf } from '../slots.ts'
 import type { Verb } from '../verb.ts'
 
@@ -19,7 +20,10 @@ export const readingsVerb: Verb = {
     const config = loadConfig(configFile)
     const store = openStoreForReading(config)
     try {
-      const rows = store.queryReadings({ ...spanOf(options, config.slotSeconds), newestFirst: true })
+      const span = spanOf(options, config.slotSeconds)
+      const rows = store.queryReadings({ ...span, newestFirst: true })
+      // a meter taken out of the configuration still has its readings
+      if (rows.length === 0 && span.meter !== undefined) configuredMeter(config, span.meter)
       out.document(rows.map(reading => readingToJson(reading, config.slotSeconds)))
       out.table(
         [

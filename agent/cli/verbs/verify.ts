@@ -64,6 +64,12 @@ export const verifyVerb: Verb = {
       )
     } else if (result.findings.some(finding => finding.verdict === 'fails')) {
       out.tell(['DOES NOT HOLD', '不成立'])
+      if (result.findings.some(({ check, verdict }) => check === 'form' && verdict === 'fails')) {
+        out.tell([
+          'This file is no proof, or was damaged on its way (wattproof proof -o FILE makes one): ask for it again.',
+          '该文件不是证据,或在传送中受损(wattproof proof -o FILE 生成):请重新索取。'
+        ])
+      }
     } else {
       out.tell([
         'NOT PROVED: nobody vouches for the anchor yet; give --gateway-key, or --rpc with --contract',
