@@ -7,7 +7,6 @@ import { GapIndex } from '../../agent/acquire/gap-index.ts'
 import { fillRange } from '../../agent/acquire/profile-records.ts'
 import { mergeAnswers, sweepBus } from '../../agent/acquire/sweep.ts'
 import type {
-  LearnedStore,
   MeterAnswer,
   MeterBus,
   MeterPoint,
@@ -20,6 +19,7 @@ import { openBatch } from '../../proto/envelope/open.ts'
 import { itemByKey } from '../../proto/items.ts'
 import { flagsOf, type GapReason, gapReasonOf, isGap, type Reading, SOURCE } from '../../proto/reading.ts'
 import { ANCHOR_REASON } from '../../proto/wire/anchor.ts'
+import { memory } from '../fixtures/learned.ts'
 import { FIRST_SLOT, PaperSite, type SiteMeter, SLOT_MS, SLOT_SECONDS } from './support/paper-site.ts'
 import { gatewaySigner, handClock, QUIET, recipientKey } from './support/parties.ts'
 import { VirtualClock } from './support/virtual-clock.ts'
@@ -34,15 +34,6 @@ const registerOf = (reading: Reading | undefined, item: number) =>
   reading?.values.find(([id]) => id === item)?.[1]
 const reasonOf = (reading: Reading | undefined): GapReason | undefined =>
   reading && gapReasonOf(reading.quality)
-
-function memory(): LearnedStore {
-  const map = new Map<string, string>()
-  return {
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 /** A generator that is the same in every run. */
 function lcg(seed: number): (below: number) => number {

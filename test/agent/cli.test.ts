@@ -556,7 +556,10 @@ t.test('ratio show explains what the tests say', async t => {
   t.equal((await run(['gaps', '--config', file])).out, 'no gaps\n')
   for (const verb of ['readings', 'gaps'])
     t.match(await run([verb, '--config', file, '--meter', 'M9']), { exit: 2, err: /USAGE_NOT_FOUND/ }, verb)
-  t.match(await run(['verify', file]), { exit: 1, out: /DOES NOT HOLD\nThis file is no proof.*ask for it again/ })
+  t.match(await run(['verify', file]), {
+    exit: 1,
+    out: /DOES NOT HOLD\nThis file is no proof.*ask for it again/
+  })
   const verify = await run([
     ...[
       'ratio',

@@ -6,6 +6,7 @@ import { LineBus } from '../../drivers/bus/line-bus.ts'
 import { openSerialLine } from '../../drivers/bus/serial-line.ts'
 import { createClock } from '../../drivers/host/clock.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
 /** Enough for the compiler to have settled. */
 const WARM_UP = 40
@@ -47,16 +48,11 @@ process.stdout.write(
 
 /** As the agent reads: with the gap, the breaker and all its ears open. */
 async function openOurs(): Promise<ReadOnce> {
-  const learned = new Map<string, string>()
   const config = { name: 'cpu', port: `serial:${path}`, baud, parity: 'none' } as const
   const bus = new LineBus(config, {
     clock: createClock(),
-    log: { debug() {}, info() {}, warn() {}, error() {} },
-    learned: {
-      get: key => learned.get(key),
-      set: (key, value) => void learned.set(key, value),
-      delete: key => void learned.delete(key)
-    },
+    log: quiet,
+    learned: memory(),
     random: Math.random,
     open: () => openSerialLine(path, config)
   })

@@ -5,6 +5,7 @@ import { createClock } from '../../drivers/host/clock.ts'
 import { concatBytes } from '../../proto/bytes.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
 const METERS = 100
 const REGISTERS = 20
@@ -17,18 +18,13 @@ const GROWTH_ALLOWED_MB = 12
  * @returns exit code: 1 when memory grew or an answer was missed
  */
 export async function soakBus(transactions: number): Promise<number> {
-  const learned = new Map<string, string>()
   const clock = createClock()
   const bus = new LineBus(
     { name: 'soak', port: 'serial:/dev/null', baud: 115200, parity: 'none' },
     {
       clock,
-      log: { debug() {}, info() {}, warn() {}, error() {} },
-      learned: {
-        get: key => learned.get(key),
-        set: (key, value) => void learned.set(key, value),
-        delete: key => void learned.delete(key)
-      },
+      log: quiet,
+      learned: memory(),
       random: Math.random,
       open: async () => memoryLine()
     }

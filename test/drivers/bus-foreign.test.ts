@@ -1,5 +1,4 @@
 import t from 'tap'
-import type { LearnedStore, Log } from '../../agent/ports.ts'
 import type { BusOutcome, ExchangeOptions } from '../../drivers/bus/bus.ts'
 import { ForeignTalk } from '../../drivers/bus/foreign-talk.ts'
 import type { Line } from '../../drivers/bus/line.ts'
@@ -14,18 +13,9 @@ import { askData } from '../../proto/dlt645/question.ts'
 import { buildRequest } from '../../proto/dlt645/request.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const clock = createClock()
-
-function memory(): LearnedStore {
-  const map = new Map<string, string>()
-  return {
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 /** A line without a wire: what is put comes at once, and every request is handed to the test. */
 class FakeLine implements Line {

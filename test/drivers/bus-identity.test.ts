@@ -5,7 +5,6 @@ import t from 'tap'
 import { openMeterBuses } from '../../agent/compose/lines.ts'
 import type {
   Clock,
-  LearnedStore,
   Log,
   MeterAnswer,
   MeterBus,
@@ -21,21 +20,11 @@ import { MeterPapers } from '../../drivers/meters/modbus-papers.ts'
 import { startSimulator } from '../../drivers/simulator/simulator.ts'
 import { itemByKey } from '../../proto/items.ts'
 import { composeQuality, type Reading, SOURCE } from '../../proto/reading.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
 const IMPORT = itemByKey('active-import-total').id
 const HOUR_MS = 3_600_000
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const options = { priority: 'slot' } as const
-
-function memory(): LearnedStore & { readonly map: Map<string, string> } {
-  const map = new Map<string, string>()
-  return {
-    map,
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 const point = (bus: string, unit: number, change: Partial<MeterPoint> = {}): MeterPoint => ({
   id: `${bus}${unit}`,

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Clock, LearnedStore, Priority } from '../../agent/ports.ts'
+import type { Clock, Priority } from '../../agent/ports.ts'
 import { Breaker } from '../../drivers/bus/breaker.ts'
 import { parsePort } from '../../drivers/bus/config.ts'
 import { Doubts } from '../../drivers/bus/doubts.ts'
@@ -15,6 +15,7 @@ import { askData } from '../../proto/dlt645/question.ts'
 import { buildRequest } from '../../proto/dlt645/request.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory } from '../fixtures/learned.ts'
 
 function fakeClock(): Clock & { set(ms: number): void; setWall(ms: number): void } {
   let now = 0
@@ -30,16 +31,6 @@ function fakeClock(): Clock & { set(ms: number): void; setWall(ms: number): void
     setWall(ms) {
       wallOffset = ms - now
     }
-  }
-}
-
-function memory(): LearnedStore & { readonly map: Map<string, string> } {
-  const map = new Map<string, string>()
-  return {
-    map,
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
   }
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SerialPort } from 'serialport'
 import t from 'tap'
-import type { LearnedStore, Log } from '../../agent/ports.ts'
+import type { Log } from '../../agent/ports.ts'
 import type { Bus } from '../../drivers/bus/bus.ts'
 import { Counters } from '../../drivers/bus/counters.ts'
 import { BusError } from '../../drivers/bus/errors.ts'
@@ -17,20 +17,11 @@ import { openPty, type Pty } from '../../drivers/simulator/pty.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
 import { VirtualClock } from '../agent/support/virtual-clock.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const clock = createClock()
 const folder = mkdtempSync(join(tmpdir(), 'wattproof-ports-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-
-function memory(): LearnedStore {
-  const map = new Map<string, string>()
-  return {
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 let links = 0
 const link = () => join(folder, `line${links++}`)

@@ -25,7 +25,7 @@ import { captureLines, explainLine } from '../../agent/cli/verbs/decode.ts'
 import { BusWatch, judgeBus } from '../../agent/compose/bus-watch.ts'
 import { openMeterBus, openMeterBuses } from '../../agent/compose/lines.ts'
 import { TroubleDesk } from '../../agent/compose/trouble-desk.ts'
-import type { BusStatus, LearnedStore, Log, MeterPoint } from '../../agent/ports.ts'
+import type { BusStatus, MeterPoint } from '../../agent/ports.ts'
 import { loadConfig } from '../../config/load.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
 import { openSerialLine } from '../../drivers/bus/serial-line.ts'
@@ -48,23 +48,14 @@ import { itemByKey } from '../../proto/items.ts'
 import { type Heard, LineListener } from '../../proto/line-listener.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 import { FakeBus } from './dlt645-fake-bus.ts'
 
 type Case = { teardown(end: () => Promise<void> | void): void }
 
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const clock = createClock()
 const folder = mkdtempSync(join(tmpdir(), 'wattproof-tools-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-
-function memory(): LearnedStore {
-  const map = new Map<string, string>()
-  return {
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 let links = 0
 const link = () => join(folder, `line${links++}`)

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import type { LearnedStore, Log, Priority } from '../../agent/ports.ts'
+import type { Priority } from '../../agent/ports.ts'
 import type { Bus, BusOutcome, ExchangeOptions } from '../../drivers/bus/bus.ts'
 import { openBus } from '../../drivers/bus/open-bus.ts'
 import { openSerialLine } from '../../drivers/bus/serial-line.ts'
@@ -18,20 +18,11 @@ import { askData } from '../../proto/dlt645/question.ts'
 import { buildRequest } from '../../proto/dlt645/request.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeReadRequest } from '../../proto/modbus/request.ts'
+import { memory, quiet } from '../fixtures/learned.ts'
 
-const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const clock = createClock()
 const folder = mkdtempSync(join(tmpdir(), 'wattproof-bus-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
-
-function memory(): LearnedStore {
-  const map = new Map<string, string>()
-  return {
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 /** The far end of a line: collects requests and does with each what the test says; at first nothing. */
 interface Peer {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Clock, LearnedStore, Log, MeterPoint, ReadOptions } from '../../agent/ports.ts'
+import type { Clock, MeterPoint, ReadOptions } from '../../agent/ports.ts'
 import { createDlt645Reader } from '../../drivers/meters/dlt645.ts'
 import { judgeBroadcast } from '../../drivers/meters/dlt645-clock.ts'
 import { scanDlt645 } from '../../drivers/meters/dlt645-scan.ts'
@@ -11,21 +11,11 @@ import { decodeFrame, encodeFrame } from '../../proto/dlt645/frame.ts'
 import { formatDigits, fromLocalSeconds, localSeconds } from '../../proto/dlt645/local-time.ts'
 import { parseUserItems } from '../../proto/dlt645/user-items.ts'
 import { ITEM_SETS, itemByKey } from '../../proto/items.ts'
+import { quiet as log, memory } from '../fixtures/learned.ts'
 import { digits, FakeBus, type FakeMeter } from './dlt645-fake-bus.ts'
 
 const NOW = Date.UTC(2026, 10, 23, 2, 0, 5) // 10:00:05 in Shanghai
 const zone = createMeterZone('Asia/Shanghai')
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} }
-
-function memoryStore(): LearnedStore & { readonly map: Map<string, string> } {
-  const map = new Map<string, string>()
-  return {
-    map,
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
-  }
-}
 
 const clockOf = (bus: FakeBus): Clock => ({
   nowMs: () => Math.round(bus.nowMs),
@@ -95,7 +85,7 @@ const fakeMeter = (table: Readonly<Record<string, string>>, over: Partial<FakeMe
   ...over
 })
 
-function setUp(meters: FakeMeter[], learned = memoryStore()) {
+function setUp(meters: FakeMeter[], learned = memory()) {
   const bus = new FakeBus(meters, NOW)
   const reader = createDlt645Reader(bus, { clock: clockOf(bus), log, learned, zone })
   return { bus, reader, learned }
@@ -666,7 +656,7 @@ t.test('search', async t => {
   const empty = new FakeBus([], NOW)
   t.same(await scanDlt645(empty, { clock: clockOf(empty), log }, { lines: [line] }), [])
   t.ok(empty.log.length <= 4)
-  const reader = createDlt645Reader(one, { clock: clockOf(one), log, learned: memoryStore(), zone })
+  const reader = createDlt645Reader(one, { clock: clockOf(one), log, learned: memory(), zone })
   t.same(await reader.readAddress(SLOT), { kind: 'address', address: '123456789012' })
 })
 
@@ -701,7 +691,7 @@ t.test('the time is broadcast when it was switched on, and read again', async t 
   const bus = new FakeBus([], NOW + 7 * 60_000)
   bus.meters.push(clockMeter())
   const clock = { ...clockOf(bus), wait: async (ms: number) => bus.pass(ms) }
-  const reader = createDlt645Reader(bus, { clock, log, learned: memoryStore(), zone })
+  const reader = createDlt645Reader(bus, { clock, log, learned: memory(), zone })
   const options = { priority: 'diagnostics', slotSeconds: 900 } as const
   await t.rejects(reader.broadcastTime([meterPoint()], options), { code: 'CODEC_FORBIDDEN_CONTROL' })
 
@@ -730,7 +720,7 @@ t.test('the time is broadcast when it was switched on, and read again', async t 
   const doubting = createDlt645Reader(bus, {
     clock: { ...clock, trusted: () => false },
     log,
-    learned: memoryStore(),
+    learned: memory(),
     zone
   })
   t.same(await doubting.broadcastTime([meterPoint()], options), {
@@ -744,7 +734,7 @@ t.test('items of the operator, and his wake-up octets', async t => {
     { di: '028022FF', fields: 'power:±XXXX.XX kW', en: 'vendor power', zh: '厂家功率' }
   ])
   const bus = new FakeBus([fakeMeter({ '028022FF': '801234' }, { wakeUps: 2 })], NOW)
-  const deps = { clock: clockOf(bus), log, learned: memoryStore(), zone }
+  const deps = { clock: clockOf(bus), log, learned: memory(), zone }
   const reader = createDlt645Reader(bus, { ...deps, table: createItemTable(rows), preamble: 2 })
   const answer = await reader.readMeter(meterPoint({ items: [], rawItems: ['di:028022FF'] }), SLOT)
   t.match(answer.values, [{ key: 'di:028022FF', value: -1234, exponent: -2, unit: 'kW' }])
