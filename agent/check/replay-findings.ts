@@ -157,8 +157,8 @@ function toFinding(
   const { slotSeconds } = options
   const first = part[0] as SubjectFinding
   const last = part.at(-1) as SubjectFinding
-  // the strongest reading of an episode explains it; a factor, once known, is kept
-  const worst = part.reduce((a, b) => (b.level > a.level ? b : a))
+  // the strongest reading of an episode explains it, of equals the latest, which knows most; a factor, once known, is kept
+  const worst = part.reduce((a, b) => (b.level >= a.level ? b : a))
   const named = part.findLast(one => one.factor !== undefined) ?? worst
   const days = Number(first.numbers['days'] ?? 0)
   const since = first.slot - Math.round((days * 86400) / slotSeconds)
