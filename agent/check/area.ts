@@ -1,6 +1,6 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { judgeBalance, lossOf, type MeterRatio } from './balance.ts'
+import { judgeLately, lossOf, type MeterRatio } from './balance.ts'
 import type { BalanceRow } from './balance-columns.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import type { MeterLimits } from './rule-book.ts'
@@ -37,7 +37,7 @@ export class Area {
   #losses: DayLoss[] = []
   #open: { parent: number; children: Float64Array; slots: number } | null = null
   #lastSlot = -1
-  #versions = ''
+  #versions: readonly string[] = []
 
   constructor(parent: MeterPoint, children: readonly MeterPoint[], limits: MeterLimits, slotSeconds: number) {
     this.parent = parent
@@ -46,16 +46,30 @@ export class Area {
     this.#slotsPerRow = Math.max(1, Math.round(3600 / slotSeconds))
   }
 
-  /** Takes a slot in; only slots in which every meter of the area has a clean increment count. */
-  note(slot: number, energyOf: (meter: string) => SlotEnergy | undefined): void {
-    const all = [...this.children, this.parent].map(meter => energyOf(meter.id))
-    const versions = all.map(one => one?.ratioVersion ?? '').join(',')
-    if (all.every(one => one !== undefined) && versions !== this.#versions) {
+  /**
+   * Takes a slot in; only slots in which every meter of the area has a clean increment count.
+   * @returns meters whose ratio is another since the last slot
+   */
+  note(slot: number, energyOf: (meter: string) => SlotEnergy | undefined): readonly string[] {
+    const meters = [...this.children, this.parent]
+    const all = meters.map(meter => energyOf(meter.id))
+    const before = this.#versions
+    const versions = all.map((one, n) =>
+      one ? `${one.ratioVersion} ${one.ct} ${one.pt}` : (before[n] ?? '')
+    )
+    const changed = meters.filter((_, n) => (before[n] ?? '') !== '' && before[n] !== versions[n])
+    this.#versions = versions
+    if (changed.length > 0) {
       // another ratio is another unit: begin anew
-      this.#versions = versions
       this.#rows = []
       this.#dayRows = []
+      this.#open = null
     }
+    this.#takeIn(slot, all)
+    return changed.map(meter => meter.id)
+  }
+
+  #takeIn(slot: number, all: readonly (SlotEnergy | undefined)[]): void {
     const whole = all.every(one => one?.kwh !== undefined)
     if (!whole || slot !== this.#lastSlot + 1) this.#open = null
     this.#lastSlot = slot
@@ -130,7 +144,7 @@ export class Area {
       return one ? { ct: one.ct, pt: one.pt, direct: one.direct } : { ct: 1, pt: 1, direct: true }
     })
     const own = ratioOf(this.parent.id) ?? { ct: 1, pt: 1 }
-    const result = judgeBalance(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
+    const result = judgeLately(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
     for (const c of result.coefficients) {
       if (c.index >= columns.length || c.error > 0.08 * c.value) continue
       const meter = this.children[(columns[c.index] as number[])[0] as number] as MeterPoint

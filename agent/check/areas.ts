@@ -87,7 +87,9 @@ export class Areas {
       this.#toJudge = []
     }
     this.#day = day
-    for (const area of this.#areas) area.note(slot, meter => this.#energy.get(meter))
+    // what was said of the old ratio is not true of the new one
+    for (const area of this.#areas)
+      for (const meter of area.note(slot, id => this.#energy.get(id))) this.#balance.delete(meter)
     const area = this.#toBalance.shift()
     if (area)
       for (const [meter, finding] of area.judgeRatios(id => this.#energy.get(id)))

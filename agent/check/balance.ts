@@ -14,7 +14,7 @@ import {
 } from './balance-columns.ts'
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
-import { namedFactors, nearestCt } from './ratio-factors.ts'
+import { isLegalPt, namedFactors, nearestCt } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -109,6 +109,29 @@ export function judgeBalance(
   return { coefficients, verdicts, loss, rows: rows.length, residual: rest }
 }
 
+/** Rows of the last days, and those from which these are looked at for themselves. */
+const LATE_ROWS = 84
+const MANY_ROWS = 144
+
+/**
+ * {@link judgeBalance} of all rows, unless the last days alone are certain of something else: a transformer that was changed on a
+ * day makes the rows before it those of another meter.
+ */
+export function judgeLately(
+  rows: readonly BalanceRow[],
+  ratios: readonly MeterRatio[],
+  sigmas: number
+): BalanceResult {
+  const all = judgeBalance(rows, ratios, sigmas)
+  if (rows.length < MANY_ROWS) return all
+  const late = judgeBalance(rows.slice(-LATE_ROWS), ratios, sigmas)
+  const known = (one: BalanceVerdict) =>
+    all.verdicts.some(other => other.who === one.who && other.factor === one.factor)
+  return late.verdicts.length > 0 && late.verdicts.every(one => one.certain) && !late.verdicts.every(known)
+    ? late
+    : all
+}
+
 /** Residual of the plain sum, share of the parent, that still counts as explained. */
 const EXPLAINED = 0.05
 
@@ -193,12 +216,13 @@ function bestHypothesis(
   return first && { ...first, rival: second?.residual ?? Number.POSITIVE_INFINITY }
 }
 
-/** Factors after which the transformer is a standard one; all of them where none is. */
+/** Factors after which the current or the voltage transformer is a standard one; all of them where none is. */
 function likelyFactors(ratio: MeterRatio): readonly { readonly value: number }[] {
   const all = namedFactors(ratio.ct, ratio.pt)
   const legal = all.filter(({ value }) => {
     const ct = ratio.ct / value
-    return ct > 0.99 && Math.min(nearestCt(ct, 5).off, nearestCt(ct, 1).off) < 0.01
+    if (ct > 0.99 && Math.min(nearestCt(ct, 5).off, nearestCt(ct, 1).off) < 0.01) return true
+    return ratio.pt > 1 && ratio.pt / value > 1.01 && isLegalPt(ratio.pt / value, 1)
   })
   return legal.length > 0 ? legal : all
 }

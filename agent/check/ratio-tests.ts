@@ -120,6 +120,7 @@ export function testVoltage(c: MeterContext): Finding {
     return violated('ratio-voltage', numbers, { factor: round(c.pt / register, 6) })
   let best: number | undefined
   let least = 0.14
+  const tenKv = side.kind === 'phase' ? 10_000 / Math.sqrt(3) : 10_000
   const tried = [
     2,
     0.5,
@@ -140,7 +141,9 @@ export function testVoltage(c: MeterContext): Finding {
     if (Math.abs(Math.log(f)) < 0.2) continue
     // what is left must be a standard transformer
     const legal = isLegalPt(c.pt / f, 1) ? 0 : 0.04
-    const cost = off(primary / f) + 0.02 * Math.abs(Math.log(f)) + legal
+    // and most lines are at 10 kV or below 1 kV
+    const usual = primary / f < 1000 || Math.abs(Math.log(primary / f / tenKv)) < 0.1 ? 0 : 0.02
+    const cost = off(primary / f) + 0.02 * Math.abs(Math.log(f)) + legal + usual
     if (cost < least) {
       least = cost
       best = f

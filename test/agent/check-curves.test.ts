@@ -1,11 +1,13 @@
 import t from 'tap'
-import { judgeBalance } from '../../agent/check/balance.ts'
+import { Area } from '../../agent/check/area.ts'
+import { judgeBalance, judgeLately } from '../../agent/check/balance.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
 import { replayReadings, replayText } from '../../agent/check/replay.ts'
 import { parseReplay } from '../../agent/check/replay-input.ts'
+import { sharedLimits } from '../../agent/check/rule-book.ts'
 import { median, spread } from '../../agent/check/statistics.ts'
 import { loadRules } from '../../config/rules.ts'
 import { formatInstant, parseInstant } from '../../proto/instant.ts'
@@ -309,6 +311,68 @@ t.test('replay: thousands of findings are told in good time', async t => {
   t.ok(findings.filter(one => one.rule === 'clock-step').length > 2900)
   // their square took ten times this
   t.ok(performance.now() - started < 8000, `${performance.now() - started} ms`)
+})
+
+/** Hours of an area of five: what each child recorded of its load. */
+const areaRows = (seed: number, hours: number, recorded: (child: number, hour: number) => number) => {
+  const rnd = random(seed)
+  return Array.from({ length: hours }, (_, h) => {
+    const loads = [12, 9, 20, 15, 10].map(
+      size => size * (1 + 0.6 * Math.sin(h / 3.8)) * (1 + 0.25 * rnd.normal())
+    )
+    const sum = loads.reduce((a, b) => a + b, 0)
+    return {
+      parent: sum * 1.03 + 0.4 + 0.1 * rnd.normal(),
+      children: loads.map((load, n) => load * recorded(n, h))
+    }
+  })
+}
+
+t.test('balance: a voltage transformer off by root 3 or 20 is not taken for a current one', async t => {
+  for (const [pt, factor] of [
+    [100 * Math.sqrt(3), Math.sqrt(3)],
+    [2000, 20]
+  ] as const) {
+    const ratios = [0, 1, 2, 3, 4, 5].map(n => ({ ct: 8, pt: n === 2 ? pt : 100 }))
+    const rows = areaRows(3, 200, child => (child === 2 ? factor : 1))
+    const [found, ...others] = judgeBalance(rows, ratios, 6).verdicts
+    t.match(found, { who: 2, certain: true })
+    t.ok(Math.abs((found?.factor ?? 0) / factor - 1) < 1e-4, `${found?.factor}`)
+    t.same(others, [])
+  }
+})
+
+t.test('balance: a transformer changed on a day is told from the days after it', async t => {
+  const ratios = Array.from({ length: 6 }, () => ({ ct: 30, pt: 1 }))
+  const rows = areaRows(4, 300, (child, hour) => (child === 1 && hour >= 216 ? 0.5 : 1))
+  t.same(judgeBalance(rows, ratios, 6).verdicts, [], 'two weeks mix both')
+  t.match(judgeLately(rows, ratios, 6).verdicts, [{ who: 1, factor: 0.5, certain: true }])
+  const sound = areaRows(4, 300, () => 1)
+  t.same(judgeLately(sound, ratios, 6).verdicts, [])
+})
+
+t.test('an area begins anew when a ratio changes', async t => {
+  const parent = meterPoint({ id: 'P' })
+  const child = meterPoint({ id: 'C', parent: 'P' })
+  const area = new Area(parent, [child], sharedLimits(RULES, {}), 900)
+  let slot = SLOT
+  const at = (ct: number) => (meter: string) => ({
+    kwh: (meter === 'C' ? 1 : 1.03) * (1 + 0.5 * Math.sin(slot / 9)),
+    ratioVersion: 1,
+    ct: meter === 'C' ? ct : 30,
+    pt: 1,
+    direct: false
+  })
+  for (let n = 0; n < 400; n++) t.same(area.note(slot++, at(60)), [])
+  t.equal(area.judgeRatios(at(60)).size > 0, true)
+  t.same(area.note(slot++, at(30)), ['C'], 'also where the version stayed')
+  t.equal(area.judgeRatios(at(30)).size, 0)
+  t.same(
+    area.note(slot++, () => undefined),
+    [],
+    'a slot without readings is no change'
+  )
+  t.same(area.note(slot++, at(30)), [])
 })
 
 t.test('balance: several wrong ratios that hide each other', async t => {
