@@ -1,8 +1,10 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { judgeLately, lossOf, type MeterRatio } from './balance.ts'
-import type { BalanceRow } from './balance-columns.ts'
+import { type BalanceVerdict, judgeLately, lossOf, type MeterRatio } from './balance.ts'
+import { type BalanceRow, columnsOf, mend } from './balance-columns.ts'
+import { gapShare, phaseFinding } from './balance-phase.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
+import type { PhaseLean } from './ratio-phase.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median, spread } from './statistics.ts'
 
@@ -20,6 +22,8 @@ export interface SlotEnergy {
   readonly pt: number
   /** single-phase, or carrying more than a meter behind transformers can: no transformer could be wrong */
   readonly direct: boolean
+  /** what the phase currents say; undefined without them */
+  readonly lean?: PhaseLean | undefined
 }
 
 interface DayLoss {
@@ -173,7 +177,37 @@ export class Area {
         })
       )
     }
+    this.#judgePhases(rows, groups, result.verdicts, ratioOf, out)
     return out
+  }
+
+  /** Children one of whose phases leans as with another transformer: whether the gap of the area follows them by as much. */
+  #judgePhases(
+    rows: readonly BalanceRow[],
+    groups: readonly (readonly number[])[],
+    verdicts: readonly BalanceVerdict[],
+    ratioOf: (meter: string) => SlotEnergy | undefined,
+    out: Map<string, Finding>
+  ): void {
+    const leaning = groups.flatMap((group, index) => {
+      const meter = group.length === 1 ? this.children[group[0] as number] : undefined
+      const lean = meter && ratioOf(meter.id)?.lean
+      return meter && lean?.factor !== undefined && lean.elements === 'three'
+        ? [{ meter, index, lean, factor: lean.factor }]
+        : []
+    })
+    if (leaning.length === 0) return
+    const now = columnsOf(rows, groups.length)
+    for (const { who, factor } of verdicts) mend(now, who === 'parent' ? groups.length : who, factor)
+    for (const { meter, index, lean, factor } of leaning) {
+      if (out.get(meter.id)?.verdict === 'violated') continue
+      const share = gapShare(now, index)
+      if (share)
+        out.set(
+          meter.id,
+          phaseFinding(lean, factor, share, rows.length, this.#limits.get('ratio-balance', 'sigmas'))
+        )
+    }
   }
 
   #child(columns: readonly number[][], index: number): MeterPoint | undefined {

@@ -21,6 +21,7 @@ import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
 import { noteArchive } from './ratio-change.ts'
+import { type PhaseLean, phaseLean } from './ratio-phase.ts'
 import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
   fingerprintOf,
@@ -103,6 +104,7 @@ export function checkReading(
     ...checkEvents(c),
     ...checkPattern(c, options)
   ]
+  const lean = phaseLean(c)
   const ratio = [
     testRegister(c),
     testFingerprint(c),
@@ -110,7 +112,7 @@ export function checkReading(
     testSide(c),
     testVoltage(c),
     testIdentity(c),
-    ...ratioTests(c),
+    ...ratioTests(c, lean),
     // a meter that lost part of its load on a day is bypassed, not wrongly archived: the balance shows both alike
     ...(history.pattern.verdict && history.archive.day === 0
       ? []
@@ -123,7 +125,7 @@ export function checkReading(
   advance(c, options)
   history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
-  return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c) }
+  return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c, lean) }
 }
 
 /** What the registers may move in a slot: the meter's physical limit, or the load it shows itself where that is more. */
@@ -144,14 +146,15 @@ function largestStep(
   )
 }
 
-function energyOf(c: MeterContext): SlotEnergy {
+function energyOf(c: MeterContext, lean: PhaseLean | undefined): SlotEnergy {
   const clean = c.step.kind === 'step' && c.step.slots === 1 && !c.step.event
   return {
     kwh: clean && c.meanKw !== undefined ? c.meanKw * c.slotHours : undefined,
     ratioVersion: c.reading.ratio?.version ?? c.meter.ratioVersion,
     ct: c.ct,
     pt: c.pt,
-    direct: c.wiring === 'single' || carriesDirect(c)
+    direct: c.wiring === 'single' || carriesDirect(c),
+    lean
   }
 }
 

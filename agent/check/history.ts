@@ -80,6 +80,25 @@ export interface StillState {
   longestLoad: number
 }
 
+/** ln of each phase's current over the other two. */
+export interface PhaseState {
+  /** slots at load, since the last change */
+  n: number
+  /** running mean and variance */
+  mean: number[]
+  var: number[]
+  /** running middle value, middle distance from it, and share of the slots near it */
+  middle?: number[]
+  off?: number[]
+  inside?: number
+  /** slots far from the middle as it was: their count, what is left of it after slots that were not, and their sum */
+  run?: { usual: number[]; bounds: number[]; n: number; left: number; sum: number[] }
+  /** the last time the phases came to another level: the level before, and that right after */
+  change?: { before: number[]; after: number[] }
+  /** sum of the currents, A: readings, running mean of its square, and mean and variance of its logarithm at load */
+  load?: { n: number; square: number; mean: number; var: number }
+}
+
 export interface RatioState {
   /** ln of P / sum(U I PF), newest last, at most 24 */
   identity: number[]
@@ -93,8 +112,7 @@ export interface RatioState {
   energy: number[]
   /** slots by load over rated load, half-octave bins */
   loads: number[]
-  /** ln of each phase's current over the other two: running mean and variance */
-  phases: { n: number; mean: number[]; var: number[]; away?: number; changed?: boolean }
+  phases: PhaseState
   /** local day of the last swap or programming; 0 = none seen */
   changedDay: number
   /** CT and PT registers as last read, 0 = never */

@@ -15,6 +15,20 @@ export function cholesky(a: Float64Array, n: number): Float64Array | undefined {
   return l
 }
 
+/** x of A x = b by the lower Cholesky factor of A. */
+export function solveFactored(l: Float64Array, b: Float64Array, n: number): Float64Array {
+  const x = Float64Array.from(b)
+  for (let i = 0; i < n; i++) {
+    for (let k = 0; k < i; k++) x[i] = (x[i] as number) - (l[i * n + k] as number) * (x[k] as number)
+    x[i] = (x[i] as number) / (l[i * n + i] as number)
+  }
+  for (let i = n - 1; i >= 0; i--) {
+    for (let k = i + 1; k < n; k++) x[i] = (x[i] as number) - (l[k * n + i] as number) * (x[k] as number)
+    x[i] = (x[i] as number) / (l[i * n + i] as number)
+  }
+  return x
+}
+
 /** Diagonal of the inverse of the matrix with that factor. */
 export function inverseDiagonal(l: Float64Array, n: number): Float64Array {
   const out = new Float64Array(n)

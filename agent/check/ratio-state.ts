@@ -1,10 +1,11 @@
-/** CT/PT tests that need days: 7 energy against power, 8 plausible load, 10 phases and change (peers-features.md C). */
+/** CT/PT tests that need days: 7 energy against power, 8 plausible load (peers-features.md C). */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { totalPower } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
 import { snapFactor } from './ratio-factors.ts'
+import { notePhases, type PhaseLean, testPhases } from './ratio-phase.ts'
 
 /** Bins of half an octave from 1/64 to 16384 of the rated load: HV values multiplied twice are thousands of it. */
 const LOAD_BINS = 40
@@ -13,8 +14,9 @@ const KEEP_SLOTS = 1344
 /** Counts of power integral without one of energy that no factor explains. */
 const STOPPED_COUNTS = 8
 
-export function ratioTests(c: MeterContext): Finding[] {
-  return [testEnergy(c), testLoad(c), testPhases(c), testChange(c)]
+/** @param lean of the meter's phases, where it has one */
+export function ratioTests(c: MeterContext, lean: PhaseLean | undefined): Finding[] {
+  return [testEnergy(c), testLoad(c), testPhases(c, lean), testChange(c)]
 }
 
 /** Takes the slot into the memory of these tests. */
@@ -124,83 +126,4 @@ function testLoad(c: MeterContext): Finding {
   if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
     return violated('ratio-load', numbers, { cause: 'low' })
   return holds('ratio-load', numbers)
-}
-
-function notePhases(c: MeterContext): void {
-  const leans = phaseLeans(c)
-  if (!leans) return
-  const state = c.history.ratio.phases
-  // another transformer is another level from one slot to the next: begin anew there instead of sliding over for a week
-  const away = leans.some((k, p) => Math.abs(k - (state.mean[p] as number)) > AWAY)
-  state.away = state.n >= 96 && away ? (state.away ?? 0) + 1 : 0
-  if (state.away >= AWAY_SLOTS) {
-    state.n = 0
-    state.away = 0
-    state.changed = true
-  }
-  state.n++
-  const gain = Math.max(1 / state.n, 1 / 192)
-  for (let p = 0; p < 3; p++) {
-    const k = leans[p] as number
-    const off = k - (state.mean[p] as number)
-    state.mean[p] = (state.mean[p] as number) + gain * off
-    state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * off * off)
-  }
-}
-
-/** ln by which a phase's share must differ, and for how many slots in a row, to be another set of transformers. */
-const AWAY = 0.4
-const AWAY_SLOTS = 24
-
-/** ln of each phase's current over the others'; of two elements A and C against each other. Undefined at low load. */
-function phaseLeans(c: MeterContext): number[] | undefined {
-  const [a, b, z] = c.amps.map(x => Math.abs(x ?? 0)) as [number, number, number]
-  const used = c.wiring === 'two' ? [a, z] : [a, b, z]
-  if (c.wiring !== 'three' && c.wiring !== 'two') return undefined
-  if (Math.max(...used) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...used) <= 0) return undefined
-  if (c.wiring === 'two') return [Math.log(a / z), 0, Math.log(z / a)]
-  const ln = used.map(Math.log) as [number, number, number]
-  return ln.map((own, p) => own - ((ln[(p + 1) % 3] as number) + (ln[(p + 2) % 3] as number)) / 2)
-}
-
-/** Test 10: one phase k times the others, steadily, whatever the load does. Uneven loads vary; a wrong transformer does not. */
-function testPhases(c: MeterContext): Finding {
-  const { n, mean, var: variance } = c.history.ratio.phases
-  const two = c.wiring === 'two'
-  if ((c.wiring !== 'three' && !two) || c.ct === 1 || n < c.limits.get('ratio-phase', 'slots'))
-    return noEvidence('ratio-phase', 'too early or direct')
-  const k = mean.map(Math.exp)
-  const sd = variance.map(Math.sqrt)
-  const p = mean.map(Math.abs).indexOf(Math.max(...mean.map(Math.abs)))
-  // ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all
-  const a = mean[(p + 1) % 3] as number
-  const b = mean[(p + 2) % 3] as number
-  const numbers = {
-    phase: 'ABC'[p] as string,
-    k: round(k[p] as number),
-    sd: round(sd[p] as number),
-    others: round(Math.exp((a - b) / 1.5)),
-    slots: n
-  }
-  if (Math.abs(mean[p] as number) < 0.58) return holds('ratio-phase', numbers)
-  const even = two || Math.abs(a - b) < c.limits.get('ratio-phase', 'even')
-  const tight = c.limits.get('ratio-phase', 'scatter')
-  // part of a load gone from one phase is a bypass; only just half of it is as likely a transformer of twice the ratio
-  const bypass = c.history.pattern.verdict
-  const gone = (bypass || c.history.ratio.phases.changed) && Math.abs(Math.log(2 * (k[p] as number))) > 0.1
-  const lost = (gone && (k[p] as number) < 1) || (bypass && bypass.cause !== 'phase-bypass')
-  const named = lost ? undefined : snapPhase(k[p] as number)
-  if (!even || (sd[p] as number) > tight || named === undefined)
-    return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
-  // a load that leans by nature wanders; a transformer does not, or it came from one slot to the next
-  const certain = c.history.ratio.phases.changed || (sd[p] as number) < c.limits.get('ratio-phase', 'steady')
-  return violated('ratio-phase', numbers, {
-    factor: round(named, 6),
-    ...(certain ? { cause: 'certain' } : {})
-  })
-}
-
-/** Transformers of a set differ by whole steps of the series; a load that leans by half is only a load. */
-function snapPhase(k: number): number | undefined {
-  return [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f]).find(f => Math.abs(Math.log(k / f)) < 0.1)
 }

@@ -16,10 +16,6 @@ function weightOf(finding: Finding): number {
       return 2
     case 'ratio-legal':
       return finding.cause?.endsWith('swapped') || finding.cause === 'ct-pt-exchanged' ? 2 : 1
-    case 'ratio-balance':
-    case 'ratio-phase':
-    case 'ratio-energy':
-      return finding.cause === 'certain' ? 2 : 1
     default:
       return finding.cause === 'certain' ? 2 : 1
   }
@@ -41,7 +37,14 @@ const ORDER = [
 
 /** @param tests the findings of all ratio tests of one reading */
 export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Finding {
-  const against = tests.filter(test => test.verdict === 'violated' && test.rule !== 'ratio-fingerprint')
+  // the balance knows better than the phases whether the load itself leans
+  const leans = tests.some(test => test.rule === 'ratio-balance' && 'load' in test.numbers)
+  const against = tests.filter(
+    test =>
+      test.verdict === 'violated' &&
+      test.rule !== 'ratio-fingerprint' &&
+      !(leans && test.rule === 'ratio-phase')
+  )
   const spoken = tests.filter(test => test.verdict !== 'no-evidence')
   if (spoken.length === 0) return noEvidence('ratio', 'no test has evidence')
   const weight = against.reduce((sum, test) => sum + weightOf(test), 0)
@@ -62,6 +65,8 @@ export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Findin
     archivePt: round(c.pt, 6)
   }
   if (leading?.factor !== undefined) Object.assign(numbers, likelyRatio(c, leading))
+  const phase = leading?.numbers['phase']
+  if (phase !== undefined) numbers['phase'] = phase
   for (const test of against)
     for (const [key, value] of Object.entries(test.numbers)) numbers[`${test.rule.slice(6)}.${key}`] = value
   return violated('ratio', numbers, {

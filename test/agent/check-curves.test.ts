@@ -1,10 +1,13 @@
 import t from 'tap'
 import { Area } from '../../agent/check/area.ts'
 import { judgeBalance, judgeLately } from '../../agent/check/balance.ts'
+import { columnsOf } from '../../agent/check/balance-columns.ts'
+import { gapShare, phaseFinding } from '../../agent/check/balance-phase.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
+import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
 import { replayReadings, replayText } from '../../agent/check/replay.ts'
 import { parseReplay } from '../../agent/check/replay-input.ts'
 import { sharedLimits } from '../../agent/check/rule-book.ts'
@@ -349,6 +352,44 @@ t.test('balance: a transformer changed on a day is told from the days after it',
   t.match(judgeLately(rows, ratios, 6).verdicts, [{ who: 1, factor: 0.5, certain: true }])
   const sound = areaRows(4, 300, () => 1)
   t.same(judgeLately(sound, ratios, 6).verdicts, [])
+})
+
+t.test('balance: one phase of a child', async t => {
+  const lean = (k: number): PhaseLean => ({
+    phase: 'B',
+    k,
+    sd: 0.02,
+    spread: 0.02,
+    even: true,
+    proportional: true,
+    atOnce: false,
+    elements: 'three',
+    factor: k,
+    slots: 500
+  })
+  for (const k of [3 / 2, 2 / 3, 1 / 2]) {
+    const wrong = columnsOf(
+      areaRows(6, 200, child => (child === 0 ? (2 + k) / 3 : 1)),
+      5
+    )
+    const share = gapShare(wrong, 0)
+    if (!share) throw new Error('no share')
+    t.match(phaseFinding(lean(k), k, share, 200, 6), {
+      verdict: 'violated',
+      cause: 'phase',
+      numbers: { phase: 'B' }
+    })
+    t.equal(phaseFinding(lean(1 / k), 1 / k, share, 200, 6).verdict, 'no-evidence', 'the other way round')
+    const sound = gapShare(
+      columnsOf(
+        areaRows(6, 200, () => 1),
+        5
+      ),
+      0
+    )
+    if (!sound) throw new Error('no share')
+    t.match(phaseFinding(lean(k), k, sound, 200, 6), { verdict: 'holds', numbers: { load: 'leans' } })
+  }
 })
 
 t.test('an area begins anew when a ratio changes', async t => {

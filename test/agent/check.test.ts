@@ -481,6 +481,52 @@ t.test('ratios that change while the meter is watched', async t => {
     t.not(lastOf(before, mixed(before, 0.12, [312, 322]), 'ratio')?.verdict, 'violated')
   })
 
+  t.test('one phase a step of the series off', async t => {
+    const days = 96 * 9
+    /** @param shares currents of B over those of A and C, by reading, at a load that swings by two */
+    const leaning = (share: (n: number, i: number) => number) => {
+      let energy = 1000
+      return Array.from({ length: days }, (_, n) => {
+        const kw = 1 + 0.5 * Math.sin(n / 15)
+        energy = Math.round((energy + kw / 4) * 100) / 100
+        const values = threePhase(kw, energy, SLOT + n)
+        const i = values[312] as number
+        return reading(before, SLOT + n, { ...values, 312: i * share(n, i) * (1 + 0.01 * Math.sin(n)) })
+      })
+    }
+    for (const k of [3 / 2, 2 / 3]) {
+      const found = lastOf(
+        before,
+        leaning(n => (n < days / 2 ? 1 : k)),
+        'ratio'
+      )
+      t.match(
+        found,
+        { verdict: 'violated', numbers: { phase: 'B', contradictions: 'phase' } },
+        `at once ${k}`
+      )
+      t.ok(Math.abs((found?.factor ?? 0) / k - 1) < 1e-4, `${found?.factor}`)
+      // all along, it is one contradiction and takes another
+      const always = run(
+        before,
+        leaning(() => k)
+      ).findings
+      t.match(verdictOf(always.at(-1), 'ratio-phase'), { verdict: 'violated' })
+      t.notOk(always.some(one => verdictOf(one, 'ratio')?.verdict === 'violated'))
+    }
+    // 4 A more on one phase lean by less the higher the load
+    const heater = leaning((n, i) => (n < days / 2 ? 1 : (i + 0.8) / i))
+    t.notOk(everViolated(before, heater, 'ratio-phase'))
+    // 45 % of a phase gone is no step: a bypass
+    t.notOk(
+      everViolated(
+        before,
+        leaning(n => (n < days / 2 ? 1 : 0.55)),
+        'ratio'
+      )
+    )
+  })
+
   t.test('two elements: A against C', async t => {
     const meter = meterPoint({ ct: { primary: 50, secondary: 5 }, pt: { primary: 10_000, secondary: 100 } })
     const two = (left: number) =>

@@ -1,0 +1,92 @@
+/** The balance of an area asked about one phase of one child: the gap must follow the child by just the share that the phase lacks. */
+import type { Columns } from './balance-columns.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { cholesky, inverseDiagonal, solveFactored } from './least-squares.ts'
+import type { PhaseLean } from './ratio-phase.ts'
+
+/** kWh that the gap moves by for each kWh the child recorded, beyond what losses explain. */
+export interface GapShare {
+  readonly value: number
+  readonly error: number
+}
+
+/**
+ * Regression of the gap (parent less children) on the child, beside losses that are constant, linear and square in the load of the area.
+ * One child at a time: much sharper than all children at once, and only worth something where another test names the child.
+ */
+export function gapShare({ parent, children, sums }: Columns, who: number): GapShare | undefined {
+  const child = children[who]
+  const n = parent.length
+  if (!child || n < 60) return undefined
+  const mean = sums.reduce((a, b) => a + b, 0) / n
+  const scale = child.reduce((a, b) => a + b, 0) / n
+  if (mean <= 0 || scale <= 0) return undefined
+  const m = 4
+  const ata = new Float64Array(m * m)
+  const atb = new Float64Array(m)
+  const row = new Float64Array(m)
+  const fill = (i: number) => {
+    const s = (sums[i] as number) / mean
+    row.set([1, s, s * s, (child[i] as number) / scale])
+    return (parent[i] as number) - (sums[i] as number)
+  }
+  for (let i = 0; i < n; i++) {
+    const gap = fill(i)
+    for (let a = 0; a < m; a++) {
+      atb[a] = (atb[a] as number) + (row[a] as number) * gap
+      for (let b = 0; b < m; b++)
+        ata[a * m + b] = (ata[a * m + b] as number) + (row[a] as number) * (row[b] as number)
+    }
+  }
+  const factor = cholesky(ata, m)
+  if (!factor) return undefined
+  const x = solveFactored(factor, atb, m)
+  let residual = 0
+  let lagged = 0
+  let last = 0
+  for (let i = 0; i < n; i++) {
+    const gap = fill(i)
+    const off = row.reduce((rest, value, a) => rest - value * (x[a] as number), gap)
+    residual += off * off
+    lagged += off * last
+    last = off
+  }
+  // neighbouring hours err alike: fewer independent rows than there are
+  const alike = Math.max(0, Math.min(0.9, residual > 0 ? lagged / residual : 0))
+  const variance = ((residual / Math.max(1, n - m)) * (1 + alike)) / (1 - alike)
+  const inverse = inverseDiagonal(factor, m)
+  return { value: (x[3] as number) / scale, error: Math.sqrt(variance * (inverse[3] as number)) / scale }
+}
+
+/** Share of what a phase lacks that the gap must show at least, and at most: losses on top, and phases that are not quite even. */
+const LEAST = 0.7
+const MOST = 1.4
+
+/**
+ * Whether the gap confirms that a phase has another transformer. Of three even phases one of which is recorded k times, the child
+ * records (2 + k) / 3 of its energy. @param factor k, as the archive would have to be off by
+ */
+export function phaseFinding(
+  lean: PhaseLean,
+  factor: number,
+  share: GapShare,
+  hours: number,
+  sigmas: number
+): Finding {
+  const expected = 3 / (2 + factor) - 1
+  const numbers = {
+    phase: lean.phase,
+    gapShare: round(share.value),
+    expectedShare: round(expected),
+    error: round(share.error),
+    hours
+  }
+  const shown = share.value / expected
+  if (Math.abs(share.value) > sigmas * share.error && shown > LEAST && shown < MOST)
+    return violated('ratio-balance', numbers, { cause: 'phase', factor: round(factor, 6) })
+  // a gap that sharply does not follow the child: the load itself leans
+  const refuted = Math.abs(expected) > sigmas * share.error && Math.abs(shown) < 1 - LEAST
+  return refuted && !lean.atOnce
+    ? holds('ratio-balance', { ...numbers, load: 'leans' })
+    : { ...noEvidence('ratio-balance', 'the gap does not tell'), numbers }
+}

@@ -1,0 +1,226 @@
+/** CT/PT test 10 (peers-features.md C), the phases: one of them k times the others, steadily, whatever the load does. */
+import type { MeterContext } from './context.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import type { PhaseState } from './history.ts'
+import { isLegalCt } from './ratio-factors.ts'
+
+/** ln by which a share must differ from its level, at least and at most, and for how many slots, to be another set of transformers. */
+const AWAY_LEAST = 0.12
+const AWAY_MOST = 0.4
+const AWAY_SLOTS = 24
+/** Share of the mean square of the current under which a slot says nothing. */
+const LOW = 1 / 16
+/** Weight of a slot once the memory is full: two days at load. */
+const KEEP = 1 / 192
+/** Middle distance of ln k from its middle: where it begins, and the least of it. */
+const FIRST_OFF = 0.05
+const LEAST_OFF = 0.002
+/** Slots at load after which a level counts as settled. */
+const SETTLED = 96
+/** ln k from which a phase is looked at: neighbours of the series, 250/5 for 200/5, are 0.22 apart and too near to losses and loads. */
+const LEAN = 0.25
+/** ln k from which the phases alone are a contradiction: no load leans by that and stays even otherwise. */
+const LEAN_FAR = 0.58
+
+/** What the phase currents of a meter say: one phase is k times the others. */
+export interface PhaseLean {
+  readonly phase: 'A' | 'B' | 'C'
+  /** recorded current of the phase over that of the others */
+  readonly k: number
+  /** standard deviation of ln k from slot to slot, and the same of most slots, deaf to the others */
+  readonly sd: number
+  readonly spread: number
+  /** the other two agree with each other */
+  readonly even: boolean
+  /** k stays while the load moves, as it does with a transformer; a load added to one phase does not */
+  readonly proportional: boolean
+  /** the phase came to k from one slot to the next and has stayed there since */
+  readonly atOnce: boolean
+  readonly elements: 'two' | 'three'
+  /** what the archive is off by on the phase, if it is; undefined where the load or a bypass explains k as well */
+  readonly factor: number | undefined
+  readonly slots: number
+}
+
+/** Takes a slot into the memory. */
+export function notePhases(c: MeterContext): void {
+  const leans = phaseLeans(c)
+  if (!leans) return
+  const state = c.history.ratio.phases
+  const amps = c.amps.reduce<number>((sum, x) => sum + Math.abs(x ?? 0), 0)
+  const load = noteLoad(state, amps)
+  // at a low load small consumers tell of themselves
+  if (amps ** 2 < LOW * load.square) return
+  if (cameToAnother(state, leans)) {
+    state.middle = [...(state.change?.after ?? leans)]
+    state.off = [FIRST_OFF, FIRST_OFF, FIRST_OFF]
+    state.n = 0
+  }
+  state.n++
+  const gain = Math.max(1 / state.n, KEEP)
+  for (let p = 0; p < 3; p++) {
+    const away = (leans[p] as number) - (state.mean[p] as number)
+    state.mean[p] = (state.mean[p] as number) + gain * away
+    state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * away * away)
+  }
+  if (noteMiddle(state, leans, gain)) {
+    const away = Math.log(amps) - load.mean
+    load.mean += gain * away
+    load.var = (1 - gain) * (load.var + gain * away * away)
+  }
+}
+
+function noteLoad(state: PhaseState, amps: number) {
+  const load = state.load ?? { n: 0, square: 0, mean: Math.log(amps), var: 0 }
+  state.load = load
+  load.n++
+  load.square += Math.max(1 / load.n, KEEP) * (amps ** 2 - load.square)
+  return load
+}
+
+/**
+ * Running middle value and middle distance from it: deaf to the hours in which a large consumer of one phase runs.
+ * @returns whether the slot lies where most do
+ */
+function noteMiddle(state: PhaseState, leans: readonly number[], gain: number): boolean {
+  const middle = state.middle ?? [...leans]
+  const off = state.off ?? [FIRST_OFF, FIRST_OFF, FIRST_OFF]
+  state.middle = middle
+  state.off = off
+  let inside = true
+  for (let p = 0; p < 3; p++) {
+    const away = (leans[p] as number) - (middle[p] as number)
+    const usual = off[p] as number
+    if (Math.abs(away) > 6 * usual) inside = false
+    middle[p] = (middle[p] as number) + gain * Math.max(-2 * usual, Math.min(2 * usual, away))
+    off[p] = Math.max(LEAST_OFF, usual * (Math.abs(away) > usual ? 1.02 : 1 / 1.02))
+  }
+  state.inside = (state.inside ?? 1) + gain * ((inside ? 1 : 0) - (state.inside ?? 1))
+  return inside
+}
+
+/** Standard deviation of ln k from slot to slot, deaf to outliers. */
+const spreadOf = (state: PhaseState, p: number) => 1.4826 * (state.off?.[p] ?? FIRST_OFF)
+
+/**
+ * Another transformer is another level from one slot to the next: the memory begins anew there instead of sliding over for a week.
+ * What was usual is held still while the phases are away from it, so that they cannot become usual meanwhile.
+ */
+function cameToAnother(state: PhaseState, leans: readonly number[]): boolean {
+  if (state.n < SETTLED) return false
+  const usual = state.run?.usual ?? state.middle ?? state.mean
+  const bounds =
+    state.run?.bounds ??
+    usual.map((_, p) => Math.min(AWAY_MOST, Math.max(AWAY_LEAST, 5 * spreadOf(state, p))))
+  const away = leans.some((k, p) => Math.abs(k - (usual[p] as number)) > (bounds[p] as number))
+  if (!away) {
+    if (state.run) state.run.left -= 2
+    if (state.run && state.run.left <= 0) delete state.run
+    return false
+  }
+  const run = state.run ?? { usual: [...usual], bounds, n: 0, left: 0, sum: [0, 0, 0] }
+  state.run = run
+  run.n++
+  run.left++
+  for (let p = 0; p < 3; p++) run.sum[p] = (run.sum[p] as number) + (leans[p] as number)
+  if (run.left < AWAY_SLOTS) return false
+  state.change = { before: [...run.usual], after: run.sum.map(sum => sum / run.n) }
+  delete state.run
+  return true
+}
+
+/** ln of each phase's current over the others'; of two elements A and C against each other. Undefined at low load. */
+function phaseLeans(c: MeterContext): number[] | undefined {
+  const [a, b, z] = c.amps.map(x => Math.abs(x ?? 0)) as [number, number, number]
+  const used = c.wiring === 'two' ? [a, z] : [a, b, z]
+  if (c.wiring !== 'three' && c.wiring !== 'two') return undefined
+  if (Math.max(...used) < 0.03 * Math.max(1, c.ctSecondary) || Math.min(...used) <= 0) return undefined
+  if (c.wiring === 'two') return [Math.log(a / z), 0, Math.log(z / a)]
+  const ln = used.map(Math.log) as [number, number, number]
+  return ln.map((own, p) => own - ((ln[(p + 1) % 3] as number) + (ln[(p + 2) % 3] as number)) / 2)
+}
+
+/** The lean of a meter behind transformers; undefined while there are too few slots at load. */
+export function phaseLean(c: MeterContext): PhaseLean | undefined {
+  const state = c.history.ratio.phases
+  const two = c.wiring === 'two'
+  if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
+  if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
+  const levels = state.middle ?? state.mean
+  const sizes = levels.map(Math.abs)
+  const p = sizes.indexOf(Math.max(...sizes))
+  const limit = c.limits.get('ratio-phase', 'even')
+  const own = levels[p] as number
+  // ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all
+  const between = (of: readonly number[]) => (of[(p + 1) % 3] as number) - (of[(p + 2) % 3] as number)
+  const spread = spreadOf(state, p)
+  const { change, load } = state
+  const atOnce =
+    change !== undefined &&
+    Math.abs(change.before[p] as number) < 0.3 * Math.abs(own) &&
+    Math.abs((change.after[p] as number) - own) < limit + spread &&
+    (two || Math.abs(between(levels) - between(change.before)) < limit)
+  // a load added to one phase leans by (k - 1) / k of what the other load moves by
+  const moved = (1 - Math.exp(-Math.abs(own))) * Math.sqrt(load?.var ?? 0)
+  const lean = {
+    phase: 'ABC'[p] as PhaseLean['phase'],
+    k: Math.exp(atOnce ? own - (change.before[p] as number) : own),
+    sd: Math.sqrt(state.var[p] as number),
+    spread,
+    even: two || Math.abs(between(levels)) < limit,
+    proportional: (state.inside ?? 0) > 0.5 && spread < 0.6 * moved,
+    atOnce,
+    elements: two ? ('two' as const) : ('three' as const),
+    slots: state.n
+  }
+  return {
+    ...lean,
+    factor: lean.even && Math.abs(Math.log(lean.k)) >= LEAN ? phaseFactor(c, lean) : undefined
+  }
+}
+
+/** Test 10. Uneven loads vary; a wrong transformer does not. */
+export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Finding {
+  if (!lean) return noEvidence('ratio-phase', 'too early or direct')
+  const { phase, sd, spread, slots } = lean
+  const numbers = { phase, k: round(lean.k), sd: round(sd), spread: round(spread), slots }
+  if (Math.abs(Math.log(lean.k)) < LEAN) return holds('ratio-phase', numbers)
+  const { factor } = lean
+  if (factor === undefined) return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
+  // a load that leans by nature wanders; a transformer does not, or it came from one slot to the next
+  const far = Math.abs(Math.log(lean.k)) >= LEAN_FAR
+  const certain = lean.atOnce || (far && sd < c.limits.get('ratio-phase', 'steady'))
+  return violated('ratio-phase', numbers, {
+    factor: round(factor, 6),
+    ...(certain ? { cause: 'certain' } : {})
+  })
+}
+
+/** What the archive is off by on the phase, by a step of the series. */
+function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number | undefined {
+  const { k, atOnce, proportional } = lean
+  const { verdict } = c.history.pattern
+  if (verdict && verdict.cause !== 'phase-bypass') return undefined
+  const tight = lean.sd < c.limits.get('ratio-phase', 'scatter')
+  const steady = proportional && lean.spread < c.limits.get('ratio-phase', 'scatter')
+  if (!tight && !steady) return undefined
+  // part of a load gone from one phase is a bypass; only just one half or a near step is as likely a transformer
+  const gone = k < 1 && (verdict !== null || atOnce)
+  if (gone && Math.abs(Math.log(2 * k)) < 0.06) return 1 / 2
+  if (gone && k < 0.64) return undefined
+  if (!gone && tight && Math.abs(Math.log(k)) >= LEAN_FAR) return nearest(WHOLE, k, 0.1)
+  if (!steady) return undefined
+  const legal = STEPS.filter(step => isLegalCt(Math.round((c.ct / step) * 1e6) / 1e6, 1))
+  return nearest([...legal, 3 / 2, 2 / 3], k, gone ? 0.03 : 0.06)
+}
+
+/** Transformers of a set differ by whole steps of the series, or by a step to a neighbour. */
+const WHOLE = [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f])
+const STEPS = [4 / 3, 1.5, 1.6, 5 / 3, 2, 2.5].flatMap(f => [f, 1 / f])
+
+/** The step that k is nearest to, within `tolerance` (ln). */
+function nearest(steps: readonly number[], k: number, tolerance: number): number | undefined {
+  const off = (step: number) => Math.abs(Math.log(k / step))
+  const [best] = [...steps].sort((a, b) => off(a) - off(b))
+  return best !== undefined && off(best) < tolerance ? best : undefined
+}
