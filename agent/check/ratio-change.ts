@@ -5,10 +5,13 @@ import type { DayFeatures } from './pattern-days.ts'
 import { sumOf } from './pattern-days.ts'
 import { kindOf } from './pattern-profile.ts'
 import { snapFactor } from './ratio-factors.ts'
-import { median } from './statistics.ts'
+import { median, spread } from './statistics.ts'
 
 const BEFORE_MIN = 5
 const AFTER_MIN = 3
+/** Least wander of a day's energy (ln), and how many of it half a step must be to be clear after one day. */
+const LEAST_WANDER = 0.06
+const CLEAR = 4
 
 /**
  * After a swap a step by a known factor means that the archive was not brought up to date. After a change of the archive, a step by
@@ -32,10 +35,10 @@ export function testChange(c: MeterContext): Finding {
 
 function testArchiveChange(c: MeterContext): Finding {
   const { archive } = c.history
-  const stepped = stepAt(c.history.pattern.days, archive.day)
+  const step = Math.log(archive.step)
+  const stepped = stepAt(c.history.pattern.days, archive.day, Math.abs(step))
   if (!stepped) return noEvidence('ratio-change', 'too few days')
   const numbers = { ...stepped, ratio: round(stepped.ratio), archiveStep: round(archive.step) }
-  const step = Math.log(archive.step)
   const moved = Math.log(stepped.ratio)
   if (Math.abs(moved) < Math.min(0.35, Math.abs(step) / 2)) return holds('ratio-change', numbers)
   if (Math.abs(step) < 0.35 || Math.abs(moved - step) > 0.2)
@@ -46,20 +49,36 @@ function testArchiveChange(c: MeterContext): Finding {
     : violated('ratio-change', numbers, { factor: round(archive.step, 6), cause: 'certain' })
 }
 
-/** Energy of the days after the day over that of earlier days of the same kind; undefined while there are too few. */
-function stepAt(days: readonly DayFeatures[], day: number) {
+/**
+ * Energy of the days after the day over that of earlier days of the same kind; undefined while there are too few.
+ * @param expected ln of a step looked for: fewer days will do where the days before wandered by much less
+ */
+function stepAt(days: readonly DayFeatures[], day: number, expected = 0) {
   const before = days.filter(one => one.day < day)
   const after = days.filter(one => one.day > day)
-  if (before.length < BEFORE_MIN || after.length < AFTER_MIN) return undefined
-  const ratios: number[] = []
-  for (const one of after) {
-    const alike = before
-      .filter(other => kindOf(other.day) === kindOf(one.day))
-      .map(other => sumOf(other.bands))
-    const usual = alike.length >= 2 ? median(alike) : 0
-    if (usual > 0) ratios.push(sumOf(one.bands) / usual)
+  if (before.length < BEFORE_MIN || after.length === 0) return undefined
+  const over = (of: readonly DayFeatures[], except: boolean) => {
+    const ratios: number[] = []
+    for (const one of of) {
+      const alike = before
+        .filter(other => kindOf(other.day) === kindOf(one.day) && !(except && other === one))
+        .map(other => sumOf(other.bands))
+      const usual = alike.length >= 2 ? median(alike) : 0
+      if (usual > 0) ratios.push(sumOf(one.bands) / usual)
+    }
+    return ratios
   }
-  return ratios.length < AFTER_MIN
+  const ratios = over(after, false)
+  const wander = Math.max(
+    LEAST_WANDER,
+    spread(
+      over(before, true).map(x => Math.log(Math.max(1e-6, x))),
+      0
+    )
+  )
+  // half of the step must stand out of what the days do by themselves
+  const needed = expected / 2 > CLEAR * wander ? 1 : AFTER_MIN
+  return ratios.length < needed
     ? undefined
     : { ratio: Math.max(1e-6, median(ratios)), daysAfter: after.length, daysBefore: before.length }
 }

@@ -455,6 +455,12 @@ t.test('ratios that change while the meter is watched', async t => {
     t.equal(last?.verdict, 'violated')
     t.equal(last?.factor, 0.5)
     t.match(last?.numbers['contradictions'], /change/)
+    const nextDay = changed(0.05, 1).slice(0, at + 2 * 96)
+    t.match(
+      lastOf(before, nextDay, 'ratio'),
+      { verdict: 'violated', factor: 0.05 },
+      'plain after one whole day'
+    )
   })
   t.test('the transformer changed with it', async t => {
     t.notOk(everViolated(before, changed(2, 0.5), 'ratio'))
