@@ -70,12 +70,12 @@ export function checkReading(
   if (isGap(reading) || reading.values.every(([, value]) => value === null))
     return { reading, flags: [], findings: [violated('gap', { reason: reading.quality & 0xff })] }
   const slotHours = options.slotSeconds / 3600
-  const c = meterContext(meter, reading, history, own, slotHours, (values, ctSecondary, direct) =>
+  const c = meterContext(meter, reading, history, own, slotHours, (values, ctSecondary, direct, high) =>
     registerStep(
       values,
       history,
       reading.slot,
-      largestStep(values, history, ctSecondary, direct, slotHours, own)
+      largestStep(values, history, ctSecondary, direct, high, slotHours, own)
     )
   )
   noteResolution(c)
@@ -134,6 +134,7 @@ function largestStep(
   history: MeterHistory,
   ctSecondary: number,
   direct: boolean,
+  high: boolean,
   slotHours: number,
   limits: MeterLimits
 ): number {
@@ -142,7 +143,7 @@ function largestStep(
   const overRange = limits.get('physical', 'overRange')
   return Math.max(
     1.5 * shown,
-    largestIncrement(values, ctSecondary, direct, slotHours, directAmps, overRange)
+    largestIncrement(values, ctSecondary, direct, high, slotHours, directAmps, overRange)
   )
 }
 

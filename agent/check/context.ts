@@ -66,13 +66,13 @@ export function meterContext(
   history: MeterHistory,
   limits: MeterLimits,
   slotHours: number,
-  stepOf: (values: ItemValues, ctSecondary: number, direct: boolean) => RegisterStep
+  stepOf: (values: ItemValues, ctSecondary: number, direct: boolean, high: boolean) => RegisterStep
 ): MeterContext {
   const values = new ItemValues(reading.values)
   const stamp = reading.ratio
   const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
   const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary
-  const step = stepOf(values, RATED_AMPS, ct === 1)
+  const step = stepOf(values, RATED_AMPS, ct === 1, pt > 1)
   const kva = apparentPower(values)
   const k = ct * pt
   const net = step.kind === 'step' && step.import !== undefined ? step.import - (step.export ?? 0) : undefined

@@ -37,13 +37,15 @@ export function largestIncrement(
   values: ItemValues,
   ctSecondary: number,
   direct: boolean,
+  high: boolean,
   slotHours: number,
   directAmps: number,
   overRange: number
 ): number {
   let sum = 0
   for (const item of ID.voltage) sum += volts(values, item) ?? 0
-  if (sum < 50) sum = direct ? 700 : 300
+  // voltages not read: three phases of 230 V, or of 58 V behind voltage transformers
+  if (sum < 50) sum = high ? 300 : 700
   const imax = direct ? directAmps : ctSecondary * overRange
   // below a count a slot nothing can be said
   return Math.max(100, sum * imax * overRange * slotHours)

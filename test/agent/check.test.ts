@@ -379,6 +379,15 @@ t.test('forms and loads that other writers may choose', async t => {
     t.ok(everViolated(direct, lean, 'zero-energy'), 'with no current read')
   })
 
+  t.test('energy alone behind transformers, at their full current', async t => {
+    const energyOnly = (meter: MeterPoint, kwh: number) =>
+      Array.from({ length: 6 }, (_, n) => reading(meter, SLOT + n, { 100: 1000 + n * kwh }))
+    t.notOk(everViolated(meterPoint(), energyOnly(meterPoint(), 0.99), 'physical'))
+    t.ok(everViolated(meterPoint(), energyOnly(meterPoint(), 1.5), 'physical'))
+    const high = meterPoint({ pt: { primary: 10_000, secondary: 100 } })
+    t.ok(everViolated(high, energyOnly(high, 0.99), 'physical'), '100 V pass less')
+  })
+
   t.test('a register that stops under load is not a wrong ratio', async t => {
     let held = 0
     const stopped = steady(direct, 400, 5, (n, values) => {
