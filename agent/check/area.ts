@@ -1,10 +1,10 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
 import { type BalanceVerdict, judgeLately, lossOf, type MeterRatio } from './balance.ts'
-import { type BalanceRow, columnsOf, mend } from './balance-columns.ts'
-import { gapShare, phaseFinding } from './balance-phase.ts'
+import { type BalanceRow, type Columns, columnsOf, mend } from './balance-columns.ts'
+import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from './balance-phase.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
-import type { PhaseLean } from './ratio-phase.ts'
+import { LEAN, type PhaseLean } from './ratio-phase.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median, spread } from './statistics.ts'
 
@@ -24,12 +24,19 @@ export interface SlotEnergy {
   readonly direct: boolean
   /** what the phase currents say; undefined without them */
   readonly lean?: PhaseLean | undefined
+  /** share of the phase that leans in the load of the moment */
+  readonly leaningShare?: number | undefined
 }
 
 interface DayLoss {
   readonly day: number
   readonly rate: number
 }
+
+const isAnother = (before: SlotEnergy | undefined, now: SlotEnergy | undefined) =>
+  before !== undefined &&
+  now !== undefined &&
+  (before.ratioVersion !== now.ratioVersion || before.ct !== now.ct || before.pt !== now.pt)
 
 export class Area {
   readonly parent: MeterPoint
@@ -39,13 +46,16 @@ export class Area {
   #rows: BalanceRow[] = []
   #dayRows: BalanceRow[] = []
   #losses: DayLoss[] = []
-  #open: { parent: number; children: Float64Array; slots: number } | null = null
+  #open: { parent: number; children: Float64Array; leaning: Float64Array; slots: number } | null = null
   #lastSlot = -1
-  #versions: readonly string[] = []
+  readonly #meters: readonly MeterPoint[]
+  /** what each meter contributed last */
+  readonly #last: (SlotEnergy | undefined)[] = []
 
   constructor(parent: MeterPoint, children: readonly MeterPoint[], limits: MeterLimits, slotSeconds: number) {
     this.parent = parent
     this.children = children
+    this.#meters = [...children, parent]
     this.#limits = limits
     this.#slotsPerRow = Math.max(1, Math.round(3600 / slotSeconds))
   }
@@ -55,14 +65,9 @@ export class Area {
    * @returns meters whose ratio is another since the last slot
    */
   note(slot: number, energyOf: (meter: string) => SlotEnergy | undefined): readonly string[] {
-    const meters = [...this.children, this.parent]
-    const all = meters.map(meter => energyOf(meter.id))
-    const before = this.#versions
-    const versions = all.map((one, n) =>
-      one ? `${one.ratioVersion} ${one.ct} ${one.pt}` : (before[n] ?? '')
-    )
-    const changed = meters.filter((_, n) => (before[n] ?? '') !== '' && before[n] !== versions[n])
-    this.#versions = versions
+    const all = this.#meters.map(meter => energyOf(meter.id))
+    const changed = this.#meters.filter((_, n) => isAnother(this.#last[n], all[n]))
+    for (let n = 0; n < all.length; n++) this.#last[n] = all[n] ?? this.#last[n]
     if (changed.length > 0) {
       // another ratio is another unit: begin anew
       this.#rows = []
@@ -78,14 +83,27 @@ export class Area {
     if (!whole || slot !== this.#lastSlot + 1) this.#open = null
     this.#lastSlot = slot
     if (!whole) return
-    const open = this.#open ?? { parent: 0, children: new Float64Array(this.children.length), slots: 0 }
+    const count = this.children.length
+    const open = this.#open ?? {
+      parent: 0,
+      children: new Float64Array(count),
+      leaning: new Float64Array(count),
+      slots: 0
+    }
     this.#open = open
     open.parent += all.at(-1)?.kwh ?? 0
-    for (let n = 0; n < this.children.length; n++)
-      open.children[n] = (open.children[n] as number) + (all[n]?.kwh ?? 0)
+    for (let n = 0; n < count; n++) {
+      const kwh = all[n]?.kwh ?? 0
+      open.children[n] = (open.children[n] as number) + kwh
+      open.leaning[n] = (open.leaning[n] as number) + kwh * (all[n]?.leaningShare ?? Number.NaN)
+    }
     open.slots++
     if (open.slots < this.#slotsPerRow) return
-    const row = { parent: open.parent, children: Array.from(open.children) }
+    const row = {
+      parent: open.parent,
+      children: Array.from(open.children),
+      leaning: Array.from(open.leaning)
+    }
     this.#rows.push(row)
     this.#dayRows.push(row)
     if (this.#rows.length > KEPT_ROWS) this.#rows.shift()
@@ -189,25 +207,42 @@ export class Area {
     ratioOf: (meter: string) => SlotEnergy | undefined,
     out: Map<string, Finding>
   ): void {
+    const sigmas = this.#limits.get('ratio-balance', 'sigmas')
     const leaning = groups.flatMap((group, index) => {
-      const meter = group.length === 1 ? this.children[group[0] as number] : undefined
+      const child = group.length === 1 ? (group[0] as number) : -1
+      const meter = this.children[child]
       const lean = meter && ratioOf(meter.id)?.lean
-      return meter && lean?.factor !== undefined && lean.elements === 'three'
-        ? [{ meter, index, lean, factor: lean.factor }]
+      return meter && lean?.elements === 'three' && Math.abs(Math.log(lean.k)) >= LEAN
+        ? [{ meter, child, index, lean }]
         : []
     })
     if (leaning.length === 0) return
     const now = columnsOf(rows, groups.length)
     for (const { who, factor } of verdicts) mend(now, who === 'parent' ? groups.length : who, factor)
-    for (const { meter, index, lean, factor } of leaning) {
+    for (const { meter, child, index, lean } of leaning) {
       if (out.get(meter.id)?.verdict === 'violated') continue
-      const share = gapShare(now, index)
-      if (share)
-        out.set(
-          meter.id,
-          phaseFinding(lean, factor, share, rows.length, this.#limits.get('ratio-balance', 'sigmas'))
-        )
+      const even = lean.factor === undefined ? undefined : gapShare(now, now.children[index])
+      const found =
+        (even && phaseFinding(lean, lean.factor as number, even, rows.length, sigmas)) ??
+        this.#unevenPhase(now, child, index, lean, sigmas)
+      if (found) out.set(meter.id, found)
     }
+  }
+
+  #unevenPhase(
+    now: Columns,
+    child: number,
+    index: number,
+    lean: PhaseLean,
+    sigmas: number
+  ): Finding | undefined {
+    const phase = Float64Array.from(this.#rows, row => row.leaning?.[child] ?? Number.NaN)
+    const known = (n: number) => !Number.isNaN(phase[n])
+    const kept = (column: Float64Array) => column.filter((_, n) => known(n))
+    const own = kept(phase)
+    const share = gapShare({ parent: kept(now.parent), sums: kept(now.sums) }, own)
+    const found = share && unevenPhaseFinding(lean, share, own.length, sigmas)
+    return found && isBest(now, index, share, known) ? found : undefined
   }
 
   #child(columns: readonly number[][], index: number): MeterPoint | undefined {

@@ -4,6 +4,8 @@ import { solveNonNegative } from './least-squares.ts'
 export interface BalanceRow {
   readonly parent: number
   readonly children: readonly number[]
+  /** of each child what the phase that leans recorded of it; NaN where none leans */
+  readonly leaning?: readonly number[]
 }
 
 /** The rows by column, with their sums: what a hypothesis changes is one column. */

@@ -2,20 +2,24 @@
 import type { Columns } from './balance-columns.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { cholesky, inverseDiagonal, solveFactored } from './least-squares.ts'
-import type { PhaseLean } from './ratio-phase.ts'
+import { namedStep, type PhaseLean } from './ratio-phase.ts'
 
 /** kWh that the gap moves by for each kWh the child recorded, beyond what losses explain. */
 export interface GapShare {
   readonly value: number
   readonly error: number
+  /** sum of the squares of what is left of the gap, kWh^2 */
+  readonly rest: number
 }
 
 /**
- * Regression of the gap (parent less children) on the child, beside losses that are constant, linear and square in the load of the area.
+ * Regression of the gap (parent less children) on a child, or one phase of it, beside losses that are constant, linear and square in the load of the area.
  * One child at a time: much sharper than all children at once, and only worth something where another test names the child.
  */
-export function gapShare({ parent, children, sums }: Columns, who: number): GapShare | undefined {
-  const child = children[who]
+export function gapShare(
+  { parent, sums }: Pick<Columns, 'parent' | 'sums'>,
+  child: Float64Array | undefined
+): GapShare | undefined {
   const n = parent.length
   if (!child || n < 60) return undefined
   const mean = sums.reduce((a, b) => a + b, 0) / n
@@ -55,8 +59,23 @@ export function gapShare({ parent, children, sums }: Columns, who: number): GapS
   const alike = Math.max(0, Math.min(0.9, residual > 0 ? lagged / residual : 0))
   const variance = ((residual / Math.max(1, n - m)) * (1 + alike)) / (1 - alike)
   const inverse = inverseDiagonal(factor, m)
-  return { value: (x[3] as number) / scale, error: Math.sqrt(variance * (inverse[3] as number)) / scale }
+  const error = Math.sqrt(variance * (inverse[3] as number)) / scale
+  return { value: (x[3] as number) / scale, error, rest: residual }
 }
+
+/** Whether no other child explains the gap as well: what another one lacks must not be laid to this one. */
+export function isBest(now: Columns, who: number, share: GapShare, known: (n: number) => boolean): boolean {
+  const kept = (column: Float64Array) => column.filter((_, n) => known(n))
+  const [parent, sums] = [kept(now.parent), kept(now.sums)]
+  return now.children.every((child, n) => {
+    if (n === who) return true
+    const rival = gapShare({ parent, sums }, kept(child))
+    return rival === undefined || rival.rest > RIVAL * share.rest
+  })
+}
+
+/** How much more of the gap every other child must leave. */
+const RIVAL = 1.05
 
 /** Share of what a phase lacks that the gap must show at least, and at most: losses on top, and phases that are not quite even. */
 const LEAST = 0.7
@@ -89,4 +108,31 @@ export function phaseFinding(
   return refuted && !lean.atOnce
     ? holds('ratio-balance', { ...numbers, load: 'leans' })
     : { ...noEvidence('ratio-balance', 'the gap does not tell'), numbers }
+}
+
+/** ln between the k of the gap and that of the currents: a load is uneven by itself. */
+const ALIKE = 0.35
+
+/**
+ * The same of an uneven load: the gap follows the energy of the phase that leans, by 1 / k - 1, and the currents lean by about k.
+ * @param share of the gap on the energy that the phase recorded
+ */
+export function unevenPhaseFinding(
+  lean: PhaseLean,
+  share: GapShare,
+  hours: number,
+  sigmas: number
+): Finding | undefined {
+  const k = 1 / (1 + share.value)
+  const factor = share.value > -0.97 ? namedStep(k) : undefined
+  if (factor === undefined || Math.abs(share.value) < sigmas * share.error) return undefined
+  if (Math.abs(Math.log(factor / lean.k)) > ALIKE) return undefined
+  const numbers = {
+    phase: lean.phase,
+    gapShare: round(share.value),
+    error: round(share.error),
+    k: round(k),
+    hours
+  }
+  return violated('ratio-balance', numbers, { cause: 'certain', factor: round(factor, 6) })
 }

@@ -14,7 +14,7 @@ import {
 } from './balance-columns.ts'
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
-import { isLegalPt, namedFactors, nearestCt } from './ratio-factors.ts'
+import { likelyFactors } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -127,9 +127,9 @@ export function judgeLately(
   const late = judgeBalance(rows.slice(-LATE_ROWS), ratios, sigmas)
   const known = (one: BalanceVerdict) =>
     all.verdicts.some(other => other.who === one.who && other.factor === one.factor)
-  return late.verdicts.length > 0 && late.verdicts.every(one => one.certain) && !late.verdicts.every(known)
-    ? late
-    : all
+  // so few rows must leave nothing open: not which factor, and not what else the coefficient could be
+  const plain = (one: BalanceVerdict) => one.certain && one.error < 0.03 * one.coefficient
+  return late.verdicts.length > 0 && late.verdicts.every(plain) && !late.verdicts.every(known) ? late : all
 }
 
 /** Residual of the plain sum, share of the parent, that still counts as explained. */
@@ -151,7 +151,7 @@ function judgeTogether(
     const ratio = ratios[c.index]
     if (!ratio || ratio.direct || Math.abs(Math.log(c.value / usual)) < 0.35) continue
     const off = (factor: number) => Math.abs(Math.log((c.value * factor) / usual))
-    const [best] = likelyFactors(ratio)
+    const [best] = likelyFactors(ratio.ct, ratio.pt)
       .map(({ value }) => value)
       .sort((a, b) => off(a) - off(b))
     if (best === undefined || off(best) > 0.08 + (2 * c.error) / c.value) continue
@@ -203,7 +203,7 @@ function bestHypothesis(
   ratios.forEach((ratio, who) => {
     const name = who === ratios.length - 1 ? 'parent' : who
     if (ratio.direct || done.some(one => one.who === name)) return
-    const tried = likelyFactors(ratio)
+    const tried = likelyFactors(ratio.ct, ratio.pt)
       .map(({ value }) => ({ factor: value, residual: residualIf(columns, who, value, scratch) }))
       .sort((a, b) => a.residual - b.residual)
     const [best] = tried
@@ -214,17 +214,6 @@ function bestHypothesis(
   least.sort((a, b) => a.residual - b.residual)
   const [first, second] = least
   return first && { ...first, rival: second?.residual ?? Number.POSITIVE_INFINITY }
-}
-
-/** Factors after which the current or the voltage transformer is a standard one; all of them where none is. */
-function likelyFactors(ratio: MeterRatio): readonly { readonly value: number }[] {
-  const all = namedFactors(ratio.ct, ratio.pt)
-  const legal = all.filter(({ value }) => {
-    const ct = ratio.ct / value
-    if (ct > 0.99 && Math.min(nearestCt(ct, 5).off, nearestCt(ct, 1).off) < 0.01) return true
-    return ratio.pt > 1 && ratio.pt / value > 1.01 && isLegalPt(ratio.pt / value, 1)
-  })
-  return legal.length > 0 ? legal : all
 }
 
 /** Regression with an intercept (what flows at no load), columns scaled to unit length. */

@@ -21,7 +21,7 @@ import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
 import { noteArchive } from './ratio-change.ts'
-import { type PhaseLean, phaseLean } from './ratio-phase.ts'
+import { leaningShare, type PhaseLean, phaseLean } from './ratio-phase.ts'
 import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
   fingerprintOf,
@@ -155,7 +155,8 @@ function energyOf(c: MeterContext, lean: PhaseLean | undefined): SlotEnergy {
     ct: c.ct,
     pt: c.pt,
     direct: c.wiring === 'single' || carriesDirect(c),
-    lean
+    lean,
+    leaningShare: leaningShare(c, lean)
   }
 }
 

@@ -78,6 +78,28 @@ export function namedFactors(ct: number, pt: number): NamedFactor[] {
   return out.sort((a, b) => Math.abs(Math.log(a.value)) - Math.abs(Math.log(b.value)))
 }
 
+const LIKELY = new Map<string, readonly NamedFactor[]>()
+
+/** Factors after which the current or the voltage transformer is a standard one; all of them where none is. */
+export function likelyFactors(ct: number, pt: number): readonly NamedFactor[] {
+  const key = `${ct} ${pt}`
+  const known = LIKELY.get(key)
+  if (known) return known
+  const all = namedFactors(ct, pt)
+  const legal = all.filter(({ value }) => {
+    const mended = ct / value
+    if (mended > 0.99 && Math.min(nearestCt(mended, 5).off, nearestCt(mended, 1).off) < 0.01) return true
+    return pt > 1 && pt / value > 1.01 && isLegalPt(pt / value, 1)
+  })
+  const likely = legal.length > 0 ? legal : all
+  if (LIKELY.size >= MOST_RATIOS) LIKELY.clear()
+  LIKELY.set(key, likely)
+  return likely
+}
+
+/** Ratios whose factors are kept: a gateway has a few dozen. */
+const MOST_RATIOS = 500
+
 /** The factor a measured ratio snaps to; the meter's own CT and PT win over bare numbers. */
 export function snapFactor(
   ratio: number,

@@ -4,9 +4,9 @@ import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import type { PhaseState } from './history.ts'
 import { isLegalCt } from './ratio-factors.ts'
 
-/** ln by which a share must differ from its level, at least and at most, and for how many slots, to be another set of transformers. */
+/** ln by which a share must differ from its level, and for how many slots, to be another set of transformers: at least, and enough unless it wanders. */
 const AWAY_LEAST = 0.12
-const AWAY_MOST = 0.4
+const AWAY_ENOUGH = 0.4
 const AWAY_SLOTS = 24
 /** Share of the mean square of the current under which a slot says nothing. */
 const LOW = 1 / 16
@@ -18,7 +18,9 @@ const LEAST_OFF = 0.002
 /** Slots at load after which a level counts as settled. */
 const SETTLED = 96
 /** ln k from which a phase is looked at: neighbours of the series, 250/5 for 200/5, are 0.22 apart and too near to losses and loads. */
-const LEAN = 0.25
+export const LEAN = 0.25
+/** ln of a phase over the others under which nothing is worked out. */
+const LOOKED_AT = 0.18
 /** ln k from which the phases alone are a contradiction: no load leans by that and stays even otherwise. */
 const LEAN_FAR = 0.58
 
@@ -102,23 +104,35 @@ function noteMiddle(state: PhaseState, leans: readonly number[], gain: number): 
 /** Standard deviation of ln k from slot to slot, deaf to outliers. */
 const spreadOf = (state: PhaseState, p: number) => 1.4826 * (state.off?.[p] ?? FIRST_OFF)
 
+function awayBound(state: PhaseState, p: number): number {
+  const spread = spreadOf(state, p)
+  return Math.max(AWAY_LEAST, Math.min(AWAY_ENOUGH, 5 * spread), 4 * spread)
+}
+
 /**
  * Another transformer is another level from one slot to the next: the memory begins anew there instead of sliding over for a week.
  * What was usual is held still while the phases are away from it, so that they cannot become usual meanwhile.
  */
 function cameToAnother(state: PhaseState, leans: readonly number[]): boolean {
   if (state.n < SETTLED) return false
-  const usual = state.run?.usual ?? state.middle ?? state.mean
-  const bounds =
-    state.run?.bounds ??
-    usual.map((_, p) => Math.min(AWAY_MOST, Math.max(AWAY_LEAST, 5 * spreadOf(state, p))))
-  const away = leans.some((k, p) => Math.abs(k - (usual[p] as number)) > (bounds[p] as number))
+  const { run: open } = state
+  const usual = open?.usual ?? state.middle ?? state.mean
+  let away = false
+  for (let p = 0; p < 3; p++)
+    if (Math.abs((leans[p] as number) - (usual[p] as number)) > (open?.bounds[p] ?? awayBound(state, p)))
+      away = true
   if (!away) {
-    if (state.run) state.run.left -= 2
-    if (state.run && state.run.left <= 0) delete state.run
+    if (open) open.left -= 2
+    if (open && open.left <= 0) delete state.run
     return false
   }
-  const run = state.run ?? { usual: [...usual], bounds, n: 0, left: 0, sum: [0, 0, 0] }
+  const run = open ?? {
+    usual: [...usual],
+    bounds: usual.map((_, p) => awayBound(state, p)),
+    n: 0,
+    left: 0,
+    sum: [0, 0, 0]
+  }
   state.run = run
   run.n++
   run.left++
@@ -140,15 +154,16 @@ function phaseLeans(c: MeterContext): number[] | undefined {
   return ln.map((own, p) => own - ((ln[(p + 1) % 3] as number) + (ln[(p + 2) % 3] as number)) / 2)
 }
 
-/** The lean of a meter behind transformers; undefined while there are too few slots at load. */
+/** The lean of a meter behind transformers; undefined where its phases are even, or while there are too few slots at load. */
 export function phaseLean(c: MeterContext): PhaseLean | undefined {
   const state = c.history.ratio.phases
   const two = c.wiring === 'two'
   if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
   if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
   const levels = state.middle ?? state.mean
-  const sizes = levels.map(Math.abs)
-  const p = sizes.indexOf(Math.max(...sizes))
+  let p = 0
+  for (let n = 1; n < 3; n++) if (Math.abs(levels[n] as number) > Math.abs(levels[p] as number)) p = n
+  if (Math.abs(levels[p] as number) < LOOKED_AT) return undefined
   const limit = c.limits.get('ratio-phase', 'even')
   const own = levels[p] as number
   // ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all
@@ -179,9 +194,24 @@ export function phaseLean(c: MeterContext): PhaseLean | undefined {
   }
 }
 
+/** Share of the meter's load that the leaning phase has at the moment; undefined where none leans. */
+export function leaningShare(c: MeterContext, lean: PhaseLean | undefined): number | undefined {
+  if (!lean || lean.elements === 'two' || Math.abs(Math.log(lean.k)) < LEAN) return undefined
+  const p = 'ABC'.indexOf(lean.phase)
+  const of = c.phaseKw.every(x => x !== null) ? c.phaseKw : c.amps
+  const sum = of.reduce<number>((total, x) => total + Math.abs(x ?? 0), 0)
+  return sum > 0 ? Math.abs(of[p] ?? 0) / sum : undefined
+}
+
+/** The named step that k is near, for a k that the balance measured. */
+export const namedStep = (k: number) => nearest([...WHOLE, 3 / 2, 2 / 3], k, 0.12)
+
 /** Test 10. Uneven loads vary; a wrong transformer does not. */
 export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Finding {
-  if (!lean) return noEvidence('ratio-phase', 'too early or direct')
+  if (!lean)
+    return c.ct === 1 || c.history.ratio.phases.n < c.limits.get('ratio-phase', 'slots')
+      ? noEvidence('ratio-phase', 'too early or direct')
+      : holds('ratio-phase')
   const { phase, sd, spread, slots } = lean
   const numbers = { phase, k: round(lean.k), sd: round(sd), spread: round(spread), slots }
   if (Math.abs(Math.log(lean.k)) < LEAN) return holds('ratio-phase', numbers)

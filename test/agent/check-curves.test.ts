@@ -2,7 +2,7 @@ import t from 'tap'
 import { Area } from '../../agent/check/area.ts'
 import { judgeBalance, judgeLately } from '../../agent/check/balance.ts'
 import { columnsOf } from '../../agent/check/balance-columns.ts'
-import { gapShare, phaseFinding } from '../../agent/check/balance-phase.ts'
+import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
@@ -354,42 +354,87 @@ t.test('balance: a transformer changed on a day is told from the days after it',
   t.same(judgeLately(sound, ratios, 6).verdicts, [])
 })
 
+const leaningBy = (k: number): PhaseLean => ({
+  phase: 'B',
+  k,
+  sd: 0.02,
+  spread: 0.02,
+  even: true,
+  proportional: true,
+  atOnce: false,
+  elements: 'three',
+  factor: k,
+  slots: 500
+})
+
 t.test('balance: one phase of a child', async t => {
-  const lean = (k: number): PhaseLean => ({
-    phase: 'B',
-    k,
-    sd: 0.02,
-    spread: 0.02,
-    even: true,
-    proportional: true,
-    atOnce: false,
-    elements: 'three',
-    factor: k,
-    slots: 500
-  })
   for (const k of [3 / 2, 2 / 3, 1 / 2]) {
     const wrong = columnsOf(
       areaRows(6, 200, child => (child === 0 ? (2 + k) / 3 : 1)),
       5
     )
-    const share = gapShare(wrong, 0)
+    const share = gapShare(wrong, wrong.children[0])
     if (!share) throw new Error('no share')
-    t.match(phaseFinding(lean(k), k, share, 200, 6), {
+    t.match(phaseFinding(leaningBy(k), k, share, 200, 6), {
       verdict: 'violated',
       cause: 'phase',
       numbers: { phase: 'B' }
     })
-    t.equal(phaseFinding(lean(1 / k), 1 / k, share, 200, 6).verdict, 'no-evidence', 'the other way round')
-    const sound = gapShare(
-      columnsOf(
-        areaRows(6, 200, () => 1),
-        5
-      ),
-      0
+    t.equal(
+      phaseFinding(leaningBy(1 / k), 1 / k, share, 200, 6).verdict,
+      'no-evidence',
+      'the other way round'
     )
+    const all = columnsOf(
+      areaRows(6, 200, () => 1),
+      5
+    )
+    const sound = gapShare(all, all.children[0])
     if (!sound) throw new Error('no share')
-    t.match(phaseFinding(lean(k), k, sound, 200, 6), { verdict: 'holds', numbers: { load: 'leans' } })
+    t.match(phaseFinding(leaningBy(k), k, sound, 200, 6), { verdict: 'holds', numbers: { load: 'leans' } })
   }
+})
+
+t.test('balance: one phase of an uneven child', async t => {
+  const rnd = random(9)
+  const shares = Array.from({ length: 240 }, () => 0.3 + 0.2 * rnd.next())
+  const even: PhaseLean = { ...leaningBy(0.55), even: false, factor: undefined }
+  // phase B records half: the child lacks as much again of what the phase recorded
+  const wrong = columnsOf(
+    areaRows(8, 240, (child, h) => (child === 1 ? 1 - (shares[h] as number) / 2 : 1)),
+    5
+  )
+  const recorded = (columns: typeof wrong, left: number) =>
+    (columns.children[1] as Float64Array).map((kwh, h) => {
+      const share = shares[h] as number
+      return (kwh * share * left) / (1 - share + share * left)
+    })
+  const share = gapShare(wrong, recorded(wrong, 0.5))
+  if (!share) throw new Error('no share')
+  t.match(unevenPhaseFinding(even, share, 240, 6), {
+    verdict: 'violated',
+    factor: 0.5,
+    cause: 'certain',
+    numbers: { phase: 'B' }
+  })
+  t.ok(isBest(wrong, 1, share, () => true))
+  t.equal(unevenPhaseFinding(leaningBy(2), share, 240, 6), undefined, 'the currents lean the other way')
+  // the same lean on a sound child
+  const sound = columnsOf(
+    areaRows(8, 240, () => 1),
+    5
+  )
+  const none = gapShare(sound, recorded(sound, 1))
+  if (!none) throw new Error('no share')
+  t.equal(unevenPhaseFinding(even, none, 240, 6), undefined)
+  // another child lacks half of all its energy: not to be laid to a phase of this one
+  const other = columnsOf(
+    areaRows(8, 240, child => (child === 2 ? 0.5 : 1)),
+    5
+  )
+  const laid = gapShare(other, recorded(other, 1))
+  if (!laid) throw new Error('no share')
+  t.notOk(isBest(other, 1, laid, () => true))
 })
 
 t.test('an area begins anew when a ratio changes', async t => {
