@@ -29,6 +29,7 @@ import {
   testFingerprint,
   testIdentity,
   testLegal,
+  testRating,
   testRegister,
   testSide,
   testVoltage
@@ -109,6 +110,7 @@ export function checkReading(
     testRegister(c),
     testFingerprint(c),
     testLegal(c),
+    testRating(c),
     testSide(c),
     testVoltage(c),
     testIdentity(c),

@@ -32,7 +32,8 @@ const ORDER = [
   'ratio-phase',
   'ratio-energy',
   'ratio-change',
-  'ratio-load'
+  'ratio-load',
+  'ratio-rating'
 ]
 
 /** @param tests the findings of all ratio tests of one reading */
