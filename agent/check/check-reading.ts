@@ -29,7 +29,6 @@ import {
   testFingerprint,
   testIdentity,
   testLegal,
-  testRating,
   testRegister,
   testSide,
   testVoltage
@@ -110,7 +109,6 @@ export function checkReading(
     testRegister(c),
     testFingerprint(c),
     testLegal(c),
-    testRating(c),
     testSide(c),
     testVoltage(c),
     testIdentity(c),

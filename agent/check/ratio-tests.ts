@@ -55,23 +55,6 @@ export function testLegal(c: MeterContext): Finding {
   return violated('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` }, { cause })
 }
 
-/** Test 8 on paper: a transformer is chosen for the current of the rated capacity. Blind to factors of two and three. */
-export function testRating(c: MeterContext): Finding {
-  const { ratedKva } = c.meter
-  if (ratedKva === undefined || c.ct <= 1) return noEvidence('ratio-rating', 'no rated capacity or direct')
-  const lineVolts = c.pt > 1 ? 100 * c.pt : 380
-  const ratedAmps = (1000 * ratedKva) / (Math.sqrt(3) * lineVolts)
-  const share = (c.ct * c.ctSecondary) / ratedAmps
-  const low = share < c.limits.get('ratio-rating', 'low')
-  if (!low && share <= c.limits.get('ratio-rating', 'high')) return holds('ratio-rating')
-  const numbers = {
-    primaryAmps: round(c.ct * c.ctSecondary),
-    ratedAmps: round(ratedAmps),
-    share: round(share)
-  }
-  return violated('ratio-rating', numbers, { cause: low ? 'low' : 'high' })
-}
-
 /** Readings above the secondary side's current that, beside a primary voltage, show that currents are primary too. */
 const OFTEN = 8
 

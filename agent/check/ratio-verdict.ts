@@ -32,8 +32,7 @@ const ORDER = [
   'ratio-phase',
   'ratio-energy',
   'ratio-change',
-  'ratio-load',
-  'ratio-rating'
+  'ratio-load'
 ]
 
 /** @param tests the findings of all ratio tests of one reading */

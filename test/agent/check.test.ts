@@ -355,18 +355,6 @@ const lastOf = (meter: MeterPoint, readings: readonly Reading[], rule: string) =
 const everViolated = (meter: MeterPoint, readings: readonly Reading[], rule: string) =>
   run(meter, readings).findings.some(findings => verdictOf(findings, rule)?.verdict === 'violated')
 
-t.test('a transformer is chosen for the rated current', async t => {
-  const rating = (primary: number, ratedKva: number) => {
-    const meter = meterPoint({ ct: { primary, secondary: 5 }, ratedKva })
-    return lastOf(meter, steady(meter, 1, 1), 'ratio-rating')
-  }
-  // 100 kVA at 380 V are 152 A
-  t.equal(rating(150, 100)?.verdict, 'holds')
-  t.equal(rating(300, 100)?.verdict, 'holds', 'blind to a factor of two')
-  t.match(rating(7.5, 100), { verdict: 'violated', cause: 'low' })
-  t.match(rating(3000, 100), { verdict: 'violated', cause: 'high' })
-})
-
 t.test('forms and loads that other writers may choose', async t => {
   const direct = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 30 })
 
