@@ -222,7 +222,7 @@ export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Findin
   const certain = lean.atOnce || (far && sd < c.limits.get('ratio-phase', 'steady'))
   return violated('ratio-phase', numbers, {
     factor: round(factor, 6),
-    ...(certain ? { cause: 'certain' } : {})
+    ...(certain ? { cause: 'certain' } : far ? {} : { cause: 'near' })
   })
 }
 

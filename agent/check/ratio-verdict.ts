@@ -39,11 +39,13 @@ const ORDER = [
 export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Finding {
   // the balance knows better than the phases whether the load itself leans
   const leans = tests.some(test => test.rule === 'ratio-balance' && 'load' in test.numbers)
+  // many loads lean by a near step of the series: with the balance of the area it is the transformer, with anything else it is not
+  const confirmed = tests.some(test => test.rule === 'ratio-balance' && 'phase' in test.numbers)
   const against = tests.filter(
     test =>
       test.verdict === 'violated' &&
       test.rule !== 'ratio-fingerprint' &&
-      !(leans && test.rule === 'ratio-phase')
+      !(test.rule === 'ratio-phase' && (leans || (test.cause === 'near' && !confirmed)))
   )
   const spoken = tests.filter(test => test.verdict !== 'no-evidence')
   if (spoken.length === 0) return noEvidence('ratio', 'no test has evidence')

@@ -528,6 +528,14 @@ t.test('ratios that change while the meter is watched', async t => {
       ).findings
       t.match(verdictOf(always.at(-1), 'ratio-phase'), { verdict: 'violated' })
       t.notOk(always.some(one => verdictOf(one, 'ratio')?.verdict === 'violated'))
+      // a load above capacity is not the second: many loads lean by as much
+      const small = meterPoint({ ratedKva: 12 })
+      const loaded = run(
+        small,
+        leaning(() => k)
+      ).findings
+      t.equal(verdictOf(loaded.at(-1), 'ratio-load')?.verdict, 'violated')
+      t.notOk(loaded.some(one => verdictOf(one, 'ratio')?.verdict === 'violated'))
     }
     // 4 A more on one phase lean by less the higher the load
     const heater = leaning((n, i) => (n < days / 2 ? 1 : (i + 0.8) / i))
