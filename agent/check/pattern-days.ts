@@ -7,6 +7,9 @@ import { median } from './statistics.ts'
 
 export const BANDS = 8
 export const PHASES = 3
+export const ALL_BANDS = Array.from({ length: BANDS }, (_, b) => b)
+/** 18 to 24 and 0 to 6 o'clock */
+export const DARK_BANDS = [0, 1, 6, 7]
 /** numbers kept a day */
 export const FEATURES = BANDS + PHASES
 export const KEPT_DAYS = 42

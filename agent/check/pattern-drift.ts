@@ -1,6 +1,6 @@
 /** Slow drift: a meter that counts less from week to week. */
 import {
-  BANDS,
+  ALL_BANDS,
   type DayFeatures,
   type PatternVerdict,
   type Peers,
@@ -8,8 +8,6 @@ import {
   weeklyLogs
 } from './pattern-days.ts'
 import { median } from './statistics.ts'
-
-const ALL_BANDS = Array.from({ length: BANDS }, (_, b) => b)
 
 /**
  * Weekly medians that fall week by week: against the peers where there are enough. A meter alone may only be in another season:

@@ -1,0 +1,42 @@
+/** One phase bypassed: its current against the other two. */
+import { type DayFeatures, type PatternVerdict, PHASES } from './pattern-days.ts'
+import { BASE_MIN, baseOf, mostly, WINDOWS } from './pattern-windows.ts'
+import { median, spread } from './statistics.ts'
+
+/** One phase's current against the other two: deaf to season, holidays and the customer's habits of when. */
+export function judgePhases(
+  days: readonly DayFeatures[],
+  limits: { readonly phaseMin: number; readonly sigmas: number },
+  since: number
+): PatternVerdict | undefined {
+  for (const window of WINDOWS) {
+    const split = days.length - window
+    if (split < BASE_MIN) continue
+    for (let p = 0; p < PHASES; p++) {
+      const balance = (one: DayFeatures) => {
+        const a = one.phases[p] as number
+        const b = one.phases[(p + 1) % PHASES] as number
+        const c = one.phases[(p + 2) % PHASES] as number
+        const floor = 0.01 * (a + b + c)
+        return b <= 0 || c <= 0 ? Number.NaN : Math.log(a + floor) - 0.5 * Math.log((b + floor) * (c + floor))
+      }
+      const base = baseOf(days, split, since).map(balance)
+      if (base.length < BASE_MIN) break
+      const recent = days.slice(split).map(balance)
+      if (![...base, ...recent].every(Number.isFinite)) return undefined
+      const usual = median(base)
+      const step = median(recent) - usual
+      const se = (1.25 * Math.max(0.04, spread(base, usual))) / Math.sqrt(window)
+      const all = mostly(recent, x => x - usual < -0.6 * limits.phaseMin)
+      if (-step >= limits.phaseMin && -step / se >= limits.sigmas && all)
+        return {
+          cause: 'phase-bypass',
+          missing: 1 - Math.exp(step),
+          sigmas: -step / se,
+          days: window,
+          phase: 'ABC'[p] as string
+        }
+    }
+  }
+  return undefined
+}
