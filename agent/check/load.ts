@@ -6,7 +6,7 @@ import { ID, kilo } from './item-values.ts'
 /** What a load is measured against: the rated capacity, else the highest load seen after a while; undefined before. */
 export function referenceKva(c: MeterContext): number | undefined {
   if (c.meter.ratedKva !== undefined) return c.meter.ratedKva
-  return c.history.seen >= 192 && c.history.peak > 0 ? c.history.peak : undefined
+  return c.history.seen * c.slotHours >= 48 && c.history.peak > 0 ? c.history.peak : undefined
 }
 
 /** Load of the slot in kVA: from the registers (mean of the slot) where they can tell, else of the moment. */

@@ -12,10 +12,15 @@ export interface Profile {
   /** mean absolute deviation x 1.25 */
   readonly spread: Float32Array
   readonly count: Uint8Array
-  /** Highest score the meter reached by itself, decaying. */
+  /** Highest score the meter reached by itself in a short burst, decaying over months. */
   record: number
+  /** Highest score of hours on end, decaying over days: a day worked out of turn says nothing of bursts. */
+  habit: number
   /** slots in a row above the limit */
   streak: number
+  /** slots in a row well above the band, and the highest score among them: a burst or a habit, when they end */
+  away: number
+  pending: number
   /** slots noted */
   seen: number
 }
@@ -26,7 +31,10 @@ export function emptyProfile(): Profile {
     spread: new Float32Array(BINS),
     count: new Uint8Array(BINS),
     record: 0,
+    habit: 0,
     streak: 0,
+    away: 0,
+    pending: 0,
     seen: 0
   }
 }
@@ -54,14 +62,17 @@ export interface Expectation {
   readonly count: number
 }
 
-/** Level and spread around the bin: habits shift by a half hour without meaning anything. */
-export function expect(profile: Profile, bin: number): Expectation {
+/**
+ * Level and spread around the bin: habits shift by a half hour without meaning anything.
+ * @param reach bins to the neighbour: more than one where slots are longer than a bin
+ */
+export function expect(profile: Profile, bin: number, reach = 1): Expectation {
   const base = bin - (bin % HALF_HOURS)
   let top = 0
   let low = Number.POSITIVE_INFINITY
   let spread = 0
   let count = 255
-  for (let d = -1; d <= 1; d++) {
+  for (let d = -reach; d <= reach; d += reach) {
     const n = base + ((bin - base + d + HALF_HOURS) % HALF_HOURS)
     const level = profile.level[n] as number
     top = Math.max(top, level)
@@ -104,6 +115,35 @@ export function learn(profile: Profile, bin: number, load: number, floor: number
   profile.count[bin] = Math.min(255, n + 1)
   profile.seen++
 }
+
+/** How far the meter has strayed from its usual week by itself, in scores. */
+export const strayOf = (profile: Profile) => Math.max(profile.record, profile.habit, profile.pending)
+
+/**
+ * Takes a score into the record of the meter.
+ * @param well score from which on the load is well away from its usual band
+ * @param slots15 length of the slot in quarters of an hour
+ */
+export function noteStray(profile: Profile, score: number, well: number, slots15: number): void {
+  profile.record *= RECORD_DECAY ** slots15
+  profile.habit *= HABIT_DECAY ** slots15
+  if (score > well) {
+    profile.away++
+    profile.pending = Math.max(profile.pending, score)
+    return
+  }
+  if (profile.away * slots15 >= BURST_QUARTERS) profile.habit = Math.max(profile.habit, profile.pending)
+  else profile.record = Math.max(profile.record, profile.pending)
+  profile.away = 0
+  profile.pending = 0
+  profile.record = Math.max(profile.record, score)
+}
+
+/** a slot of a quarter: half in seven weeks, half in two and a half days */
+const RECORD_DECAY = 0.99985
+const HABIT_DECAY = 0.997
+/** three hours: what lasts longer is no burst */
+const BURST_QUARTERS = 12
 
 const LOG_STEPS = 1400
 const LOG_SHIFT = 23

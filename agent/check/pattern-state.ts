@@ -36,7 +36,7 @@ export function encodePattern(state: PatternState): unknown {
     packNumbers(profile.level),
     packNumbers(profile.spread),
     btoa(String.fromCharCode(...profile.count)),
-    short(profile.record),
+    [profile.record, profile.habit, profile.away, profile.pending].map(short),
     profile.seen,
     [open.day, open.sum.map(short), open.slots, open.amps.map(short), open.ampSlots],
     days.map(one => one.day - (days[0]?.day ?? 0)),
@@ -49,11 +49,11 @@ export function encodePattern(state: PatternState): unknown {
 
 /** @throws when the form is not that of {@link encodePattern} */
 export function decodePattern(form: unknown): PatternState {
-  const [level, spread, count, record, seen, open, offsets, first, flat, verdict, since] = form as [
+  const [level, spread, count, stray, seen, open, offsets, first, flat, verdict, since] = form as [
     string,
     string,
     string,
-    number,
+    number | [number, number, number, number],
     number,
     [number, number[], number[], number[], number],
     number[],
@@ -64,13 +64,18 @@ export function decodePattern(form: unknown): PatternState {
   ]
   const numbers = unpackNumbers(flat)
   const counts = atob(count)
+  // what an older version wrote is the record alone
+  const [record, habit, away, pending] = typeof stray === 'number' ? [stray, 0, 0, 0] : stray
   return {
     profile: {
       level: unpackNumbers(level),
       spread: unpackNumbers(spread),
       count: Uint8Array.from(counts, char => char.charCodeAt(0)),
       record,
+      habit,
       streak: 0,
+      away,
+      pending,
       seen
     },
     open: { day: open[0], sum: open[1], slots: open[2], amps: open[3], ampSlots: open[4] },

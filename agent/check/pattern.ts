@@ -4,7 +4,17 @@ import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
-import { binOf, expect, kindOf, learn, scaleOf, scoreOf } from './pattern-profile.ts'
+import {
+  binOf,
+  type Expectation,
+  expect,
+  kindOf,
+  learn,
+  noteStray,
+  scaleOf,
+  scoreOf,
+  strayOf
+} from './pattern-profile.ts'
 import { dayOf } from './sum-check.ts'
 
 /** kVA of the slot, signed: generation fed back is negative. */
@@ -19,23 +29,38 @@ function binAt(c: MeterContext, options: CheckOptions): number {
   return binOf(seconds, kindOf(dayOf(c.reading.slot, options)))
 }
 
+/** slots of a quarter of an hour: two days' visits of a half hour, three days, a week, and when a high load is a new habit */
 const TAUGHT_VISITS = 4
-const TAUGHT_SLOTS = 672
-/** slots after which a high load is a new habit */
+const SEEN_DAYS = 288
+const TAUGHT = 672
 const LASTING = 6
+
+/** Length of the slot in quarters of an hour. */
+const quartersOf = (c: MeterContext) => 4 * c.slotHours
+
+/** How long the meter was watched, over the week that teaches its pattern. */
+const taughtShare = (c: MeterContext) => (c.history.pattern.profile.seen * quartersOf(c)) / TAUGHT
+
+function usualOf(c: MeterContext, bin: number): Expectation {
+  return expect(c.history.pattern.profile, bin, Math.max(1, Math.round(quartersOf(c) / 2)))
+}
+
+const isVisited = (c: MeterContext, usual: Expectation) =>
+  usual.count >= Math.max(2, TAUGHT_VISITS / quartersOf(c))
+
+/** 1.5 while nothing is known yet, 1 after two weeks. */
+const youth = (c: MeterContext) => Math.max(0, 1 - taughtShare(c) / 2)
 
 /** The loads this meter shows around this time of week; undefined until it is taught (about a week). */
 export function usualBand(c: MeterContext, options: CheckOptions): { top: number; low: number } | undefined {
-  const usual = expect(c.history.pattern.profile, binAt(c, options))
-  if (usual.count < TAUGHT_VISITS || c.history.pattern.profile.seen < TAUGHT_SLOTS) return undefined
-  const own = c.limits.get('spike', 'recordFactor') * c.history.pattern.profile.record
+  const { profile } = c.history.pattern
+  const usual = usualOf(c, binAt(c, options))
+  if (!isVisited(c, usual) || taughtShare(c) < 1) return undefined
+  const own = c.limits.get('spike', 'recordFactor') * strayOf(profile)
   const reach = Math.max(4, own) * scaleOf(usual, spreadFloor(c))
-  // nothing above all that the meter drew in the last months is usual at any hour
-  const young = Math.max(0, 1 - c.history.pattern.profile.seen / (2 * TAUGHT_SLOTS))
-  return {
-    top: Math.min(usual.top + reach, c.history.peak * (1 + 0.5 * young)),
-    low: Math.max(0, usual.low - reach)
-  }
+  // nothing well above all that the meter drew in the last months is usual at any hour
+  const most = c.limits.get('swing', 'peakFactor') * c.history.peak * (1 + 0.5 * youth(c))
+  return { top: Math.min(usual.top + reach, most), low: Math.max(0, usual.low - reach) }
 }
 
 /** Rules `spike`, `high-low` and `pattern`. */
@@ -46,11 +71,9 @@ export function checkPattern(c: MeterContext, options: CheckOptions): Finding[] 
 /** V6: the slot against the usual band of its hour, both ways. Marks the reading; what lasts is for `pattern` to tell. */
 function checkHighLow(c: MeterContext, options: CheckOptions): Finding {
   const load = patternLoad(c)
-  const { profile } = c.history.pattern
   if (load === undefined || c.step.slots > 2) return noEvidence('high-low', 'no load')
-  const usual = expect(profile, binAt(c, options))
-  if (profile.seen < TAUGHT_SLOTS || usual.count < TAUGHT_VISITS)
-    return noEvidence('high-low', 'pattern not yet known')
+  const usual = usualOf(c, binAt(c, options))
+  if (taughtShare(c) < 1 || !isVisited(c, usual)) return noEvidence('high-low', 'pattern not yet known')
   const score = scoreOf(load, usual, spreadFloor(c))
   const numbers = () => ({
     loadKva: round(load),
@@ -65,15 +88,14 @@ function checkHighLow(c: MeterContext, options: CheckOptions): Finding {
 
 function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const load = patternLoad(c)
-  const { profile } = c.history.pattern
   if (options.parent) return noEvidence('spike', 'told by the meters under it')
   if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
-  const usual = expect(profile, binAt(c, options))
-  if (profile.seen < TAUGHT_SLOTS) return noEvidence('spike', 'pattern not yet known')
+  const usual = usualOf(c, binAt(c, options))
+  if (taughtShare(c) < 1) return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
   // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
   const isLarge = load >= c.limits.get('spike', 'share') * c.history.peak
-  const score = usual.count < TAUGHT_VISITS || !isLarge ? 0 : scoreOf(load, usual, floor)
+  const score = !isVisited(c, usual) || !isLarge ? 0 : scoreOf(load, usual, floor)
   const limit = spikeLimit(c)
   const numbers = () => ({
     loadKva: round(load),
@@ -88,16 +110,13 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
 
 /** Load that is news at any hour: well above the highest the meter drew in the last months. */
 function peakLimit(c: MeterContext): number {
-  const young = Math.max(0, 1 - c.history.pattern.profile.seen / (2 * TAUGHT_SLOTS))
-  return c.limits.get('spike', 'peakFactor') * c.history.peak * (1 + 0.5 * young)
+  return c.limits.get('spike', 'peakFactor') * c.history.peak * (1 + 0.5 * youth(c))
 }
 
 /** Above the rule's least score and the meter's own record; higher while the meter is young. */
 function spikeLimit(c: MeterContext): number {
-  const { profile } = c.history.pattern
-  const young = Math.max(0, 1 - profile.seen / (2 * TAUGHT_SLOTS))
-  const own = c.limits.get('spike', 'recordFactor') * profile.record
-  return Math.max(c.limits.get('spike', 'scoreMin'), own) * (1 + 1.5 * young)
+  const own = c.limits.get('spike', 'recordFactor') * strayOf(c.history.pattern.profile)
+  return Math.max(c.limits.get('spike', 'scoreMin'), own) * (1 + 1.5 * youth(c))
 }
 
 /** Loads under a few percent of the meter's own peak are noise of small appliances. */
@@ -158,19 +177,25 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
   const { profile } = c.history.pattern
   const bin = binAt(c, options)
   const floor = spreadFloor(c)
-  const usual = expect(profile, bin)
-  if (profile.seen >= 288) {
+  const usual = usualOf(c, bin)
+  if (profile.seen * quartersOf(c) >= SEEN_DAYS) {
     const score = usual.count >= 2 ? scoreOf(load, usual, floor) : 0
-    const news = profile.seen >= TAUGHT_SLOTS && (score > spikeLimit(c) || load > peakLimit(c))
+    const limit = spikeLimit(c)
+    const news = taughtShare(c) >= 1 && (score > limit || load > peakLimit(c))
     profile.streak = news ? profile.streak + 1 : 0
     // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
-    const spike = news && profile.streak < LASTING
-    profile.record = Math.max(profile.record * 0.99985, spike ? Math.min(score, 1.2 * spikeLimit(c)) : score)
+    const spike = news && profile.streak * quartersOf(c) < LASTING
+    const own = c.limits.get('spike', 'recordFactor') * profile.record
+    const well = 0.5 * Math.max(c.limits.get('spike', 'scoreMin'), own)
+    noteStray(profile, spike ? Math.min(score, 1.2 * limit) : score, well, quartersOf(c))
     notePeak(c, spike ? Math.min(load, 1.1 * c.history.peak) : load)
   } else notePeak(c, load)
   learn(profile, bin, Math.max(0, load), floor)
 }
 
 function notePeak(c: MeterContext, load: number): void {
-  c.history.peak = Math.max(c.history.peak * 0.9999, load)
+  c.history.peak = Math.max(c.history.peak * PEAK_DECAY ** quartersOf(c), load)
 }
+
+/** a quarter of an hour: a quarter less in a month */
+const PEAK_DECAY = 0.9999
