@@ -1,6 +1,7 @@
 /** Values that stand still: frozen interfaces, and a load drawn with a ruler (consecutive-value tests of VEE). */
 import type { MeterContext } from './context.ts'
-import { type Finding, holds, noEvidence, violated } from './finding.ts'
+import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { isDrawn, noteLevel } from './flat-increments.ts'
 import type { StillState } from './history.ts'
 import { ID, type ItemValues, totalPower } from './item-values.ts'
 
@@ -25,7 +26,7 @@ function digitsOf(values: ItemValues, items: readonly number[]): number | undefi
 
 /** Rule flat-line. A meter whose voltage never moves (a rig, a coarse register) gives no evidence. */
 export function checkFlatLine(c: MeterContext): Finding {
-  const { still, seen } = c.history
+  const { still, seen, level } = c.history
   // short slots of a test rig: an hour at least
   const limit = Math.max(c.limits.get('flat-line', 'slots'), 1 / c.slotHours)
   if (still.slots + 1 > limit && still.moved > 0.9 * still.pairs && still.pairs >= LEARN_PAIRS)
@@ -41,6 +42,13 @@ export function checkFlatLine(c: MeterContext): Finding {
       { slots: still.load, limit: loadLimit },
       { flag: 'consistency', cause: 'load' }
     )
+  const drawnLimit = Math.max(c.limits.get('flat-line', 'drawnSlots'), 6 / c.slotHours)
+  if (isDrawn(level, drawnLimit))
+    return violated(
+      'flat-line',
+      { slots: level.run + 1, limit: drawnLimit, kwh: level.size / 1000, offKwh: round(level.lead / 1000) },
+      { flag: 'consistency', cause: 'load' }
+    )
   return still.digits < 0 && still.load === 0
     ? noEvidence('flat-line', 'no values of the moment')
     : holds('flat-line')
@@ -50,6 +58,7 @@ export function checkFlatLine(c: MeterContext): Finding {
 export function noteFlatLine(c: MeterContext): void {
   const { still, resolution } = c.history
   if (c.live) noteDigits(still, c.values)
+  noteLevel(c)
   const { step } = c
   if (step.kind !== 'step' || step.import === undefined || step.slots !== 1 || step.event) return
   // the same count of counts, give or take the cut-off

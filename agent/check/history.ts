@@ -24,6 +24,7 @@ export interface MeterHistory {
   /** the meter's own stamp then, s from the slot's end */
   stamp: number | null
   still: StillState
+  level: LevelState
   /** Highest load that was no finding, decaying slowly; 0 before the first. */
   peak: number
   /** The export register has moved: there is generation. */
@@ -99,6 +100,25 @@ export interface PhaseState {
   load?: { n: number; square: number; mean: number; var: number }
 }
 
+/** Learned: how increments follow the power; and the run of like increments that is on. Energies in 0.001 kWh, meter's side. */
+export interface LevelState {
+  /** slots in a row whose increment was alike, and the increment of the first */
+  run: number
+  size: number
+  /** increments less power integral, summed over the run, and the variance that chance would give it */
+  lead: number
+  variance: number
+  /** the most by which |lead| passed what chance, resolution and the meter's class explain; over the run */
+  excess: number
+  /** usual |increment - integral| as a share of the larger */
+  miss: number
+  /** decaying sums of increments and integrals: their ratio is 1 unless the two are on different sides */
+  energy: number
+  integral: number
+  /** slots learned from, at most 96 */
+  seen: number
+}
+
 export interface RatioState {
   /** ln of P / sum(U I PF), newest last, at most 24 */
   identity: number[]
@@ -136,6 +156,17 @@ export function emptyHistory(): MeterHistory {
     drift: null,
     stamp: null,
     still: { digits: -1, volts: -1, slots: 0, pairs: 0, moved: 0, load: 0, increment: 0, longestLoad: 0 },
+    level: {
+      run: 0,
+      size: -1,
+      lead: 0,
+      variance: 0,
+      excess: 0,
+      miss: 0,
+      energy: 0,
+      integral: 0,
+      seen: 0
+    },
     peak: 0,
     exports: false,
     backwardSlots: 0,

@@ -6,6 +6,7 @@ import { CheckStage } from '../../agent/check/check-stage.ts'
 import type { Finding } from '../../agent/check/finding.ts'
 import { decodeHistory, emptyHistory, encodeHistory } from '../../agent/check/history.ts'
 import { ID } from '../../agent/check/item-values.ts'
+import { emptyProfile, noteStray, strayOf } from '../../agent/check/pattern-profile.ts'
 import { limitsOf, unknownOverrides, withChainChoice } from '../../agent/check/rule-book.ts'
 import { AlarmDesk } from '../../agent/compose/alarm-desk.ts'
 import type { DueAlarm, MeterPoint } from '../../agent/ports.ts'
@@ -441,6 +442,36 @@ t.test('forms and loads that other writers may choose', async t => {
       return { ...values, 320: kw, 100: Math.round(energy * 100) / 100 }
     })
     t.ok(everViolated(direct, forged, 'flat-line'))
+  })
+
+  t.test('increments that stand still while the power wanders only a little', async t => {
+    // few counts a slot, cut off at 0.01 kWh; the power is a sample and strays by some percent from its mean
+    const shop = (n: number) => 0.6 + 0.25 * Math.sin(n / 15) + 0.02 * Math.sin(n * 7)
+    const of = (flatFrom: number) => {
+      let energy = 1000
+      return Array.from({ length: 96 * 6 }, (_, n) => {
+        energy += n < flatFrom ? (shop(n) + shop(n - 1)) / 8 : 0.15
+        const values = { ...threePhase(shop(n), Math.floor(energy * 100 + 1e-6) / 100, SLOT + n) }
+        return reading(direct, SLOT + n, values)
+      })
+    }
+    t.notOk(everViolated(direct, of(10_000), 'flat-line'))
+    const { findings } = run(direct, of(400))
+    const first = findings.findIndex(one => verdictOf(one, 'flat-line')?.verdict === 'violated')
+    t.ok(first >= 400 && first < 460, `slot ${first}`)
+    t.equal(verdictOf(findings[first], 'flat-line')?.cause, 'load')
+  })
+
+  t.test('hours out of turn are forgotten in days, a burst is remembered for weeks', async t => {
+    const after = (scores: readonly number[], days: number) => {
+      const profile = emptyProfile()
+      for (const score of [...scores, ...new Array(96 * days).fill(0)]) noteStray(profile, score, 3, 1)
+      return strayOf(profile)
+    }
+    const climb = Array.from({ length: 30 }, (_, n) => 4 + n / 3)
+    t.ok(after(climb, 9) < 2, 'a day worked out of turn')
+    t.ok(after(climb.slice(-5), 9) > 10, 'a burst')
+    t.equal(after([...climb, 4], 0), 13 + 2 / 3, 'while it lasts it counts in full')
   })
 })
 
