@@ -124,4 +124,6 @@ export interface PatternVerdict {
   readonly sigmas: number
   readonly days: number
   readonly phase?: string
+  /** nights of those days with too little, where it is not all */
+  readonly nights?: number
 }

@@ -13,10 +13,10 @@ import {
   sumOf
 } from './pattern-days.ts'
 import { judgeDrift } from './pattern-drift.ts'
-import { judgeNights } from './pattern-night.ts'
+import { judgeNights, judgeSomeNights } from './pattern-night.ts'
 import { judgePhases } from './pattern-phases.ts'
 import type { PatternState } from './pattern-state.ts'
-import { BASE_MIN, baseOf, corrected, isNew, mostly, WINDOWS } from './pattern-windows.ts'
+import { BASE_MIN, baseOf, corrected, fellItself, isNew, mostly, WINDOWS } from './pattern-windows.ts'
 import type { MeterLimits } from './rule-book.ts'
 import { median } from './statistics.ts'
 
@@ -53,7 +53,9 @@ export function judgeDays(
   return (
     (looksLow(newest, limits) || since < Number.POSITIVE_INFINITY
       ? judgeLevel(days, limits, peers, traits, since)
-      : undefined) ?? (traits.exports ? undefined : judgeDrift(days, limits, peers))
+      : undefined) ??
+    judgeSomeNights(days, peers, traits.exports, since) ??
+    (traits.exports ? undefined : judgeDrift(days, limits, peers))
   )
 }
 
@@ -90,9 +92,16 @@ function judgeLevel(
     const se = (1.25 * Math.max(0.08, total.sigma)) / Math.sqrt(window)
     const middle = median(total.recent)
     const all = mostly(total.recent, r => r < -0.6 * limits.dropMin)
-    const dropped = -middle >= limits.dropMin && all && -middle / se >= sigmas
+    const isDeep = -middle >= limits.dropMin && -middle / se >= sigmas
+    // a week and more of a steady meter, down from one day to the next: less depth is proof enough
+    const isSharp =
+      window >= 7 &&
+      -middle >= 0.7 * limits.dropMin &&
+      -middle / se >= 1.4 * sigmas &&
+      isSudden(total.before, middle)
+    const dropped = (isDeep || isSharp) && all && fellItself(total.own, middle)
     const shaped =
-      keepsShape(base, days.slice(split), bands) ||
+      keepsShape(base, days.slice(split), bands, window) ||
       (window >= 5 && middle < NOTHING && neverIdle(base, bands))
     if (dropped && shaped && isNew(total.before, total.recent, middle))
       return { cause: 'drop', missing: 1 - Math.exp(middle), sigmas: -middle / se, days: window }
@@ -111,18 +120,29 @@ function neverIdle(base: readonly DayFeatures[], bands: readonly number[]): bool
   return Math.min(...usual) > 0.1 * (sumOf(usual) / usual.length)
 }
 
-/** An absence flattens the day to its base load, a bypass scales it: the coefficient of variation tells them apart. */
+/** Whether the days right before the window were still as ever: a season comes on slowly. */
+const isSudden = (before: readonly number[], middle: number) => median(before.slice(-5)) > 0.3 * middle
+
+/** Coefficient of variation of the day under which it has no shape to keep. */
+const FLAT = 0.25
+
+/**
+ * An absence flattens the day to its base load, a bypass scales it: the coefficient of variation tells them apart.
+ * A works that runs day and night has no such shape: three days off are then a holiday, a week is not.
+ */
 function keepsShape(
   base: readonly DayFeatures[],
   recent: readonly DayFeatures[],
-  bands: readonly number[]
+  bands: readonly number[],
+  window: number
 ): boolean {
   const variation = (part: readonly DayFeatures[]) => {
     const mean = bands.map(b => median(part.map(one => one.bands[b] as number)))
     const middle = sumOf(mean) / mean.length
     return middle <= 0 ? 0 : Math.sqrt(sumOf(mean.map(x => (x - middle) ** 2)) / mean.length) / middle
   }
-  return variation(recent) >= 0.6 * variation(base)
+  const usual = variation(base)
+  return usual < FLAT ? window >= 7 : variation(recent) >= 0.6 * usual
 }
 
 /** Judges the days once a day. @param peers undefined where too few other meters are known */

@@ -1,6 +1,14 @@
 /** Energy missing at night only. */
-import { BANDS, DARK_BANDS, type PatternVerdict, type Peers, type Residual } from './pattern-days.ts'
-import { corrected, isNew, mostly } from './pattern-windows.ts'
+import {
+  ALL_BANDS,
+  BANDS,
+  DARK_BANDS,
+  type DayFeatures,
+  type PatternVerdict,
+  type Peers,
+  type Residual
+} from './pattern-days.ts'
+import { baseOf, corrected, fellItself, isNew, mostly } from './pattern-windows.ts'
 import { median } from './statistics.ts'
 
 /** Bands of the night fall, those of the day stay: something is bypassed at those hours. */
@@ -23,7 +31,10 @@ export function judgeNights(
     fallen.push(
       -middle >= 0.6 * limits.nightMin &&
         -middle / se >= limits.sigmas &&
+        fellItself(band.own, middle) &&
         mostly(band.recent, r => r < -0.3 * limits.nightMin) &&
+        // few nights prove something only where the weeks before had none like them
+        (window > 5 || middle < Math.min(...band.before)) &&
         isNew(band.before, band.recent, middle)
     )
   }
@@ -49,4 +60,63 @@ export function judgeNights(
     sigmas: Math.min(...sigmas.filter((_, b) => fallen[b])),
     days: window
   }
+}
+
+/** Days in which low nights are counted, and before them those that tell what the meter draws at least. */
+const NIGHTS_WINDOW = 12
+const NIGHTS_BASE = 14
+/** low nights from which on it is no chance */
+const NIGHTS_MIN = 4
+/** share of the least ever drawn under which a night is low */
+const LOW = 0.6
+/** where generation is read only net: hours without sun at any season */
+const SUNLESS_BANDS = [0, 7]
+/** and those by day in which the sun leaves some of the load to see */
+const SHADE_BANDS = [2, 5, 6]
+const LIGHT_BANDS = ALL_BANDS.filter(b => !DARK_BANDS.includes(b))
+
+/**
+ * Nights here and there, on which less was counted than this meter ever drew, by night or at any hour, while its days go on as ever.
+ * Averages over the nights cannot see them; the least of the weeks before is steady even where the load is not.
+ */
+export function judgeSomeNights(
+  days: readonly DayFeatures[],
+  peers: Peers | undefined,
+  exports: boolean,
+  since: number
+): PatternVerdict | undefined {
+  const window = Math.min(NIGHTS_WINDOW, days.length - NIGHTS_BASE)
+  if (window < NIGHTS_MIN) return undefined
+  const split = days.length - window
+  const base = baseOf(days, split, since)
+  if (base.length < NIGHTS_BASE) return undefined
+  const recent = days.slice(split)
+  const dark = (exports ? SUNLESS_BANDS : DARK_BANDS).map(b => floorOf(base, b))
+  const light = (exports ? SHADE_BANDS : LIGHT_BANDS).map(b => floorOf(base, b))
+  const least = Math.min(...[...dark, ...(exports ? [] : light)].map(one => one.least))
+  const missing: number[] = []
+  let byDay = 0
+  for (const one of recent) {
+    const low = dark.filter(({ band, least: own, usual }) => {
+      const value = one.bands[band] as number
+      // a night load that comes and goes, or whose days the sun hides, is only low when it is under all that was ever drawn
+      const under = value < LOW * (own >= LOW * usual && !exports ? own : least)
+      return under && (peers?.days.get(one.day)?.bands[band] ?? 0) > -0.3
+    })
+    if (low.length === 0) continue
+    missing.push(Math.max(...low.map(({ band, usual }) => 1 - (one.bands[band] as number) / usual)))
+    if (light.some(({ band, least: own }) => (one.bands[band] as number) < 0.8 * own)) byDay++
+  }
+  const nights = missing.length
+  // by day too: nobody is there
+  if (nights < NIGHTS_MIN || byDay > nights / 4) return undefined
+  const chance = 2 / (base.length + 1)
+  const sigmas = (nights - window * chance) / Math.sqrt(window * chance * (1 - chance))
+  return { cause: 'night-bypass', missing: median(missing), sigmas, days: window, nights }
+}
+
+/** The second least of a band over the days (a single bad day is no floor), and its middle. */
+function floorOf(base: readonly DayFeatures[], band: number) {
+  const values = base.map(one => one.bands[band] as number).sort((a, b) => a - b)
+  return { band, least: values[1] as number, usual: values[values.length >> 1] as number }
 }

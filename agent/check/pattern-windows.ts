@@ -1,6 +1,6 @@
 /** Windows of days against the weeks before: which days are compared, what the peers explain, what counts as news. */
 import type { DayFeatures, Peers, Residual } from './pattern-days.ts'
-import { spread } from './statistics.ts'
+import { median, spread } from './statistics.ts'
 
 /** Days judged at once: a steady meter is judged soon, an unsteady one late. */
 export const WINDOWS = [3, 5, 7, 12]
@@ -43,7 +43,7 @@ export function corrected(
   before: readonly Residual[],
   peers: Peers | undefined,
   pick: (residual: Residual) => number
-): { recent: number[]; before: number[]; sigma: number } {
+): { recent: number[]; own: number[]; before: number[]; sigma: number } {
   let cross = 0
   let square = 0
   if (peers)
@@ -62,8 +62,16 @@ export function corrected(
   // the middle of the spread and its shoulders; single days off (absences, holidays) are not the noise
   const sizes = rest.map(Math.abs).sort((x, y) => x - y)
   const shoulder = (sizes[Math.floor(0.65 * (sizes.length - 1))] ?? 0) / 0.935
-  return { recent: recent.map(less), before: rest, sigma: Math.max(spread(rest, 0), shoulder) }
+  return {
+    recent: recent.map(less),
+    own: recent.map(pick),
+    before: rest,
+    sigma: Math.max(spread(rest, 0), shoulder)
+  }
 }
+
+/** Whether the meter itself fell: where only the others rose, a holiday or the weather passed it by. */
+export const fellItself = (own: readonly number[], middle: number) => median(own) <= 0.5 * middle
 
 /** All of a short window, all but one or two of a long one. */
 export const mostly = (list: readonly number[], is: (x: number) => boolean) =>

@@ -137,7 +137,8 @@ function patternFinding(c: MeterContext): Finding {
         missingPercent: round(100 * verdict.missing),
         sigmas: round(verdict.sigmas),
         days: verdict.days,
-        ...(verdict.phase ? { phase: verdict.phase } : {})
+        ...(verdict.phase ? { phase: verdict.phase } : {}),
+        ...(verdict.nights ? { nights: verdict.nights } : {})
       },
       { flag: 'pattern', cause: verdict.cause }
     )

@@ -6,6 +6,8 @@ import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
+import type { DayFeatures, Peers, Residual } from '../../agent/check/pattern-days.ts'
+import { judgeDays } from '../../agent/check/pattern-judge.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
 import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
 import { replayReadings, replayText } from '../../agent/check/replay.ts'
@@ -512,4 +514,54 @@ t.test('six weeks of memory fit in 4 KiB', async t => {
       0.001
   )
   t.equal(encodeHistory(back).length, text.length)
+})
+
+t.test('thefts as days show them', async t => {
+  const limits = { dropMin: 0.29, nightMin: 0.4, phaseMin: 0.29, driftMin: 0.18, sigmas: 5 }
+  const shop = [1, 1, 4, 9, 10, 9, 8, 4]
+  const works = [9, 9, 10, 10, 10, 10, 10, 9]
+  const pump = [0.06, 0.06, 8, 10, 6, 0.06, 0.06, 0.06]
+  const daysOf = (count: number, shape: readonly number[], wander: number, change: Change = () => 1) => {
+    const rnd = random(11)
+    return Array.from({ length: count }, (_, day): DayFeatures => {
+      const level = 1 + wander * rnd.normal()
+      const bands = shape.map((kw, b) => kw * level * (1 + 0.02 * rnd.normal()) * change(day, b))
+      return { day, bands, phases: [0, 0, 0] }
+    })
+  }
+  type Change = (day: number, band: number) => number
+  const isDark = (band: number) => band < 2 || band === 7
+  const alike = (day: number, value: number): Residual => ({
+    day,
+    bands: new Array(8).fill(value),
+    total: value
+  })
+
+  const some = daysOf(34, shop, 0.05, (day, b) => (day >= 24 && day % 2 === 0 && isDark(b) ? 0.2 : 1))
+  t.match(judgeDays(some, limits, undefined), { cause: 'night-bypass', nights: 5 }, 'every other night')
+  const standby = daysOf(30, pump, 0, (day, b) =>
+    (b >= 2 && b < 5 && day % 3 === 0) || (day > 20 && day % 3 !== 1 && b < 2) ? 0.01 : 1
+  )
+  t.match(judgeDays(standby, limits, undefined), { cause: 'night-bypass' }, 'the standby of a pump')
+  const away = daysOf(34, shop, 0.05, day => (day >= 24 && day % 2 === 0 ? 0.2 : 1))
+  t.equal(judgeDays(away, limits, undefined), undefined, 'by day too: nobody was there')
+  const outage: Peers = {
+    days: new Map(some.map(({ day }) => [day, alike(day, day >= 24 && day % 2 === 0 ? -1 : 0)])),
+    weeks: []
+  }
+  t.equal(judgeDays(some, limits, outage), undefined, 'the neighbours were dark as well')
+
+  const fifth = (from: number) => daysOf(34, shop, 0.02, day => (day >= from ? 0.78 : 1))
+  t.match(judgeDays(fifth(22), limits, undefined), { cause: 'drop' }, 'a fifth, from one day to the next')
+  const season = daysOf(34, shop, 0.02, day => 1 - 0.011 * Math.max(0, day - 10))
+  t.equal(judgeDays(season, limits, undefined), undefined, 'a fifth within weeks')
+
+  const holiday: Peers = {
+    days: new Map(fifth(99).map(({ day }) => [day, alike(day, day >= 27 ? 0.45 : 0.05 * Math.sin(day))])),
+    weeks: []
+  }
+  t.equal(judgeDays(fifth(99), limits, holiday), undefined, 'only the neighbours rose')
+  const closed = (days: number) => daysOf(34, works, 0.02, day => (day >= 34 - days ? 0.4 : 1))
+  t.equal(judgeDays(closed(3), limits, undefined), undefined, 'works that closed for three days')
+  t.match(judgeDays(closed(8), limits, undefined), { cause: 'drop' }, 'for longer than a holiday')
 })
