@@ -75,7 +75,8 @@ export function checkReading(
       values,
       history,
       reading.slot,
-      largestStep(values, history, ctSecondary, direct, high, slotHours, own)
+      largestStep(values, history, ctSecondary, direct, high, slotHours, own),
+      slotHours
     )
   )
   noteResolution(c)

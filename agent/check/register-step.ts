@@ -3,7 +3,7 @@
  * A register that moves impossibly is held in doubt for one reading, so that a single bad value is told from a swapped meter.
  */
 import type { MeterHistory } from './history.ts'
-import { ID, type ItemValues, volts } from './item-values.ts'
+import { ID, type ItemValues, totalPower, volts } from './item-values.ts'
 
 export type RegisterEvent = 'rollover' | 'reset' | 'swap' | 'glitch' | 'negative' | 'leap'
 
@@ -56,7 +56,8 @@ export function registerStep(
   values: ItemValues,
   history: MeterHistory,
   slot: number,
-  largestPerSlot: number
+  largestPerSlot: number,
+  slotHours: number
 ): RegisterStep {
   const now = values.get(ID.importTotal)
   const exported = values.get(ID.exportTotal)
@@ -90,13 +91,15 @@ export function registerStep(
   if (lowest < 0) {
     const rolled = unroll(values, base, most)
     if (rolled) return { kind: 'step', ...rolled, slots, event: 'rollover', moved }
-    if (wasReset(values, history, most))
+    const fresh = nearZero(values, history, most, slots * slotHours)
+    if (fresh)
       return {
         kind: 'step',
-        import: now,
-        export: direct.export === undefined ? undefined : exported,
+        // what the new meter ran elsewhere is nobody's energy here
+        import: fresh === 'swap' ? undefined : now,
+        export: fresh === 'swap' || direct.export === undefined ? undefined : exported,
         slots,
-        event: 'reset',
+        event: fresh,
         moved
       }
     return { kind: 'doubt', import: undefined, export: undefined, slots, event: 'negative', moved }
@@ -130,15 +133,28 @@ function unroll(values: ItemValues, base: Readonly<Record<number, number>>, most
   return imported === null || exported === null ? undefined : { import: imported, export: exported }
 }
 
-/** Registers went to (nearly) zero together, or the meter counted a clearing. */
-function wasReset(values: ItemValues, history: MeterHistory, most: number): boolean {
+/**
+ * Registers went to (nearly) zero together: cleared, or another meter fresh from the works. A cleared register holds no more than was drawn
+ * since the reading before; a new meter brings the kilowatt-hours of its test, or a lower count of clearings.
+ */
+function nearZero(
+  values: ItemValues,
+  history: MeterHistory,
+  most: number,
+  hours: number
+): 'reset' | 'swap' | undefined {
   const cleared = values.get(ID.meterClearedCount)
   const before = history.counters[ID.meterClearedCount]
   const small = WATCHED.every(item => (values.get(item) ?? 0) <= most)
-  if (cleared !== undefined && before !== undefined && cleared > before && small) return true
+  if (cleared !== undefined && before !== undefined && cleared > before && small) return 'reset'
   const had = Math.max(0, ...WATCHED.map(item => history.registers[item] ?? 0))
   // a drop to near zero from far above; from a young register it could as well be a bad value
-  return small && had > 20 * most
+  if (!small || had <= 20 * most) return undefined
+  if (cleared !== undefined && before !== undefined && cleared < before) return 'swap'
+  const power = Math.max(Math.abs(totalPower(values) ?? 0), history.power ?? 0)
+  const known = totalPower(values) !== undefined || history.power !== null
+  const drawn = 3 * power * hours * 1000 + 2 * history.resolution
+  return known && (values.get(ID.importTotal) ?? 0) > drawn ? 'swap' : 'reset'
 }
 
 /** The watched registers of a reading, as the base of the next step. */

@@ -132,6 +132,17 @@ t.test('registers: what moved them', async t => {
     t.equal(last?.cause, cause, name)
     t.ok(flags.at(-1)?.includes(flag), `${name} sets ${flag}`)
   }
+  const anew = (first: number, clearings: readonly number[]) => {
+    const kwh = [5000, 5000.05, first, first + 0.05]
+    const all = kwh.map((energy, n) =>
+      reading(meter, SLOT + n, { ...threePhase(0.2, energy, SLOT + n), 417: clearings[n] ?? null })
+    )
+    return verdictOf(run(meter, all).findings[2], 'register')?.cause
+  }
+  t.equal(anew(0.05, []), 'reset', 'what was drawn since it was cleared')
+  t.equal(anew(0.8, []), 'swap', 'more than could be drawn: another meter, near zero from its test')
+  t.equal(anew(0.8, [3, 3, 4, 4]), 'reset', 'the meter counted it')
+  t.equal(anew(0.05, [3, 3, 0, 0]), 'swap', 'and this one has counted less')
   const glitch = [100, 100.5, 9.9, 101, 101.5].map((kwh, n) => reading(meter, SLOT + n, { 100: kwh }))
   const { findings } = run(meter, glitch)
   t.equal(verdictOf(findings[2], 'register')?.verdict, 'violated')
