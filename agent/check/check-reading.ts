@@ -16,7 +16,7 @@ import { holds, noEvidence, violated } from './finding.ts'
 import { checkFlatLine, noteFlatLine } from './flat-line.ts'
 import type { MeterHistory } from './history.ts'
 import { type ItemValues, totalPower } from './item-values.ts'
-import { checkOverload, checkPowerFactor, checkRamp, checkSwing, slotKva } from './load.ts'
+import { checkOverload, checkPowerFactor, checkRamp, checkSwing, notePowerFactor, slotKva } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
@@ -194,6 +194,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
   const { history, step, reading } = c
   notePattern(c, options)
   noteWiring(c)
+  notePowerFactor(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
   // after leap upon leap the base moves on, yet the next must still be told from a bad value

@@ -17,6 +17,8 @@ export interface MeterHistory {
   counters: Record<number, number>
   /** Load of the last slot, primary kW (registers) or kVA (moment); null before the first. */
   load: number | null
+  /** power factor under load, mean of the last hours; null before the first */
+  factor: number | null
   /** |kW| of the moment, meter's side, at the last live reading */
   power: number | null
   /** Meter clock minus ours at the last live reading, s */
@@ -152,6 +154,7 @@ export function emptyHistory(): MeterHistory {
     resolution: 1000,
     counters: {},
     load: null,
+    factor: null,
     power: null,
     drift: null,
     stamp: null,

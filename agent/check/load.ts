@@ -81,20 +81,42 @@ export function checkRamp(c: MeterContext): Finding {
   return judge('ramp', rise / rated / c.limits.get('ramp', 'factor'), numbers, { flag: 'swing' })
 }
 
-/** Power factor over a demand period, with a floor under which nothing is said. */
+/**
+ * Power factor over a demand period, with a floor under which nothing is said. It is violated by more than the meter's own error, and
+ * an alarm stays until the mean of the last hours is clear of the limit: plant that starts and stops is one alarm, not one a start.
+ */
 export function checkPowerFactor(c: MeterContext): Finding {
+  const pf = factorUnderLoad(c)
+  if (typeof pf === 'string') return noEvidence('power-factor', pf)
+  const min = c.limits.get('power-factor', 'min')
+  const line = Math.max(1e-6, 1 - min + c.limits.get('power-factor', 'margin'))
+  const level = (1 - pf) / line
+  const numbers = () => ({ powerFactor: round(pf), min })
+  if (level > 1) return judge('power-factor', level, numbers, { flag: 'powerFactor' })
+  const lately = (1 - (c.history.factor ?? pf)) / line
+  return { ...holds('power-factor'), level: Math.max(level, Math.min(1, lately)) }
+}
+
+/** Takes the power factor into the mean of the last hours. */
+export function notePowerFactor(c: MeterContext): void {
+  const pf = factorUnderLoad(c)
+  if (typeof pf === 'string') return
+  const before = c.history.factor ?? pf
+  c.history.factor = before + Math.min(1, c.slotHours / FACTOR_HOURS) * (pf - before)
+}
+
+/** a shift */
+const FACTOR_HOURS = 8
+
+/** The power factor that counts, or why there is none. */
+function factorUnderLoad(c: MeterContext): number | string {
   const pf = demandPowerFactor(c)
   const reference = referenceKva(c)
   if (pf === undefined || c.kva === undefined || reference === undefined)
-    return noEvidence('power-factor', 'no power factor or reference')
+    return 'no power factor or reference'
   // what is fed back turns the factor of the rest into nonsense
-  const feeding = (c.step.export ?? 0) > 0 || (kilo(c.values, ID.power) ?? 0) < 0
-  if (feeding) return noEvidence('power-factor', 'generation feeds back')
-  if (c.kva < c.limits.get('power-factor', 'floor') * reference)
-    return noEvidence('power-factor', 'load too low')
-  const min = c.limits.get('power-factor', 'min')
-  const level = (1 - pf) / Math.max(1e-6, 1 - min)
-  return judge('power-factor', level, () => ({ powerFactor: round(pf), min }), { flag: 'powerFactor' })
+  if ((c.step.export ?? 0) > 0 || (kilo(c.values, ID.power) ?? 0) < 0) return 'generation feeds back'
+  return c.kva < c.limits.get('power-factor', 'floor') * reference ? 'load too low' : pf
 }
 
 /** From active and reactive energy of the slot where both registers moved enough, else of the moment. */

@@ -175,6 +175,19 @@ t.test('thresholds of load, swing and power factor', async t => {
     steady(meter, 3, 2, (n, v) => ({ ...threePhase(2, v[100] as number, n, 0.8) }))
   )
   t.equal(verdictOf(poor.findings[2], 'power-factor')?.verdict, 'violated')
+  // at the limit give or take the meter's error; then a cycle that starts and stops, and a capacitor that was mended
+  const cycle = (factors: readonly number[]) => {
+    const all = steady(meter, factors.length, 2, (n, v) =>
+      threePhase(2, v[100] as number, n, factors[n] as number)
+    )
+    return run(meter, all).findings.map(one => verdictOf(one, 'power-factor'))
+  }
+  t.notOk(cycle(new Array(8).fill(0.846)).some(one => one?.verdict === 'violated'))
+  const cycles = cycle([...new Array(40).fill(0.8), ...new Array(12).fill(0.93), ...new Array(80).fill(0.97)])
+  t.equal(cycles[39]?.verdict, 'violated')
+  t.equal(cycles[51]?.verdict, 'holds')
+  t.ok((cycles[51]?.level ?? 0) > 0.8, 'three good hours do not end it')
+  t.ok((cycles.at(-1)?.level ?? 1) < 0.8, 'a good day does')
   const idle = run(
     meter,
     steady(meter, 3, 0.1, (n, v) => ({ ...threePhase(0.1, v[100] as number, n, 0.5) }))
