@@ -29,16 +29,19 @@ export function noteLevel(c: MeterContext): void {
   const integral = ((now + before) / 2) * c.slotHours * 1000
   // the register cuts off: one count more or less is no other increment
   const alike = increment > 0 && Math.abs(increment - level.size) <= resolution
-  if (!alike) {
-    stop(level)
-    level.size = increment
-  } else level.run++
   const gain = level.integral > 0 ? level.energy / level.integral : 1
   const off = increment - gain * integral
   if (level.run < SUSPECT) learn(level, increment, integral, Math.abs(off))
+  if (!alike) {
+    // in the first slot of a run the load has just come or gone: the ends of the slot tell little of what was between
+    stop(level)
+    level.size = increment
+    return
+  }
+  level.run++
   level.lead += off
   level.variance += Math.max(0.6 * resolution, 1.25 * level.miss * Math.max(increment, gain * integral)) ** 2
-  const explained = 3 * resolution + CLASS * (level.run + 1) * increment + SIGMAS * Math.sqrt(level.variance)
+  const explained = 3 * resolution + CLASS * level.run * increment + SIGMAS * Math.sqrt(level.variance)
   level.excess = Math.max(level.excess, Math.abs(level.lead) - explained)
 }
 

@@ -480,6 +480,17 @@ t.test('forms and loads that other writers may choose', async t => {
       })
     }
     t.notOk(everViolated(direct, of(10_000), 'flat-line'))
+    // a shop that closes: in its last slot the power was still high at one end, then a level standby until the morning
+    const closing = Array.from({ length: 96 * 6 }, (_, n) => {
+      const kw = n % 96 < 48 ? 5 + 0.1 * Math.sin(n * 3) : 0.14 + 0.002 * Math.sin(n * 7)
+      return { kw, kwh: kw / 4 }
+    })
+    let register = 1000
+    const shut = closing.map(({ kw, kwh }, n) => {
+      register += kwh
+      return reading(direct, SLOT + n, threePhase(kw, Math.floor(register * 100) / 100, SLOT + n))
+    })
+    t.notOk(everViolated(direct, shut, 'flat-line'))
     const { findings } = run(direct, of(400))
     const first = findings.findIndex(one => verdictOf(one, 'flat-line')?.verdict === 'violated')
     t.ok(first >= 400 && first < 460, `slot ${first}`)
