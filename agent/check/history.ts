@@ -195,13 +195,28 @@ export function emptyHistory(): MeterHistory {
 }
 
 /** Version of the text form; another version is forgotten, not guessed at. */
-const FORM = 1
+const FORM = 2
+/** Significant digits kept of what is measured or learned: more than any rule looks at. */
+const PRECISION = 4
 
+/** The last values of a rule are kept in whole steps of this. */
+const STEPS = { identity: 1e-4, voltage: 1e-2, amps: 1e-3 } as const
+
+function inSteps(ratio: RatioState, into: (value: number, step: number) => number): RatioState {
+  const of = (name: keyof typeof STEPS) => ratio[name].map(value => into(value, STEPS[name]))
+  return { ...ratio, identity: of('identity'), voltage: of('voltage'), amps: of('amps') }
+}
+
+/** The history as text, at most 4 KiB. What is as in an empty history is left out. */
 export function encodeHistory(history: MeterHistory): string {
-  const { pattern, ...rest } = history
+  const { pattern, ...others } = history
+  const rest = { ...others, ratio: inSteps(others.ratio, (value, step) => Math.round(value / step)) }
+  const empty: Readonly<Record<string, unknown>> = { ...emptyHistory() }
+  const isAsBefore = (key: string, value: unknown) => JSON.stringify(value) === JSON.stringify(empty[key])
+  const kept = Object.fromEntries(Object.entries(rest).filter(([key, value]) => !isAsBefore(key, value)))
   const short = (_key: string, value: unknown) =>
-    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(6)) : value
-  return JSON.stringify([FORM, rest, encodePattern(pattern)], short)
+    typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(PRECISION)) : value
+  return JSON.stringify([FORM, kept, encodePattern(pattern)], short)
 }
 
 /** The history of a text, or an empty one when it is damaged or of another form: state that is cheap to lose. */
@@ -211,8 +226,9 @@ export function decodeHistory(text: string | undefined): MeterHistory {
     const parsed: unknown = JSON.parse(text)
     if (!Array.isArray(parsed) || parsed[0] !== FORM) return emptyHistory()
     // what this version keeps and the one that wrote it did not begins empty
-    const kept = parsed[1] as Omit<MeterHistory, 'pattern'>
-    return { ...emptyHistory(), ...kept, pattern: decodePattern(parsed[2]) }
+    const kept = { ...emptyHistory(), ...(parsed[1] as Omit<MeterHistory, 'pattern'>) }
+    const ratio = inSteps(kept.ratio, (value, step) => Math.round(value) * step)
+    return { ...kept, ratio, pattern: decodePattern(parsed[2]) }
   } catch {
     return emptyHistory()
   }
