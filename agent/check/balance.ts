@@ -101,10 +101,12 @@ export function judgeBalance(
     })
     rest = best.residual
   }
-  // one after the other finds nothing while the largest mistakes hide each other
-  if (rest > EXPLAINED) {
+  // one after the other finds nothing while the largest mistakes hide each other, or nearly cancel
+  if (rest > EXPLAINED || verdicts.length === 0) {
     const joint = judgeTogether(columnsOf(rows, children), coefficients, ratios)
-    if (joint) return { coefficients, ...joint, loss, rows: rows.length }
+    const sure = joint ? (rows.length / 2) * Math.log(rest / joint.residual) : 0
+    if (joint && (rest > EXPLAINED || sure > 2 * sigmas))
+      return { coefficients, ...joint, loss, rows: rows.length }
   }
   return { coefficients, verdicts, loss, rows: rows.length, residual: rest }
 }

@@ -16,7 +16,15 @@ import { holds, noEvidence, violated } from './finding.ts'
 import { checkFlatLine, noteFlatLine } from './flat-line.ts'
 import type { MeterHistory } from './history.ts'
 import { type ItemValues, totalPower } from './item-values.ts'
-import { checkOverload, checkPowerFactor, checkRamp, checkSwing, notePowerFactor, slotKva } from './load.ts'
+import {
+  checkOverload,
+  checkPowerFactor,
+  checkRamp,
+  checkSwing,
+  feedsBack,
+  notePowerFactor,
+  slotKva
+} from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
@@ -207,6 +215,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
   } else history.lastSlot = Math.max(history.lastSlot, reading.slot)
   const load = slotKva(c)
   history.load = load ?? null
+  history.fedBack = feedsBack(c)
   const p = c.live ? totalPower(c.values) : undefined
   history.power = p === undefined ? null : Math.abs(p)
   const { meterTime, readAt } = reading
@@ -215,7 +224,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
     history.stamp = meterTime
   }
   noteCounters(c)
-  if (step.event === 'swap' || testFingerprint(c).verdict === 'violated')
+  if (step.event === 'swap' || step.event === 'reset' || testFingerprint(c).verdict === 'violated')
     history.ratio.changedDay = dayOf(reading.slot, options)
   history.ratio.fingerprint = fingerprintOf(c)
   noteArchive(c, dayOf(reading.slot, options))

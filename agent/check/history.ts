@@ -31,6 +31,8 @@ export interface MeterHistory {
   peak: number
   /** The export register has moved: there is generation. */
   exports: boolean
+  /** energy flowed back in the last slot */
+  fedBack: boolean
   /** Slots in a row with a phase backwards. */
   backwardSlots: number
   /** Readings with values so far. */
@@ -172,6 +174,7 @@ export function emptyHistory(): MeterHistory {
     },
     peak: 0,
     exports: false,
+    fedBack: false,
     backwardSlots: 0,
     seen: 0,
     day: { number: -1, start: 0, sum: 0, broken: false },

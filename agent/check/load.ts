@@ -1,7 +1,7 @@
 /** Load and power factor: overload, swing, power factor under the limit. Loads are primary here. */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, judge, noEvidence, round } from './finding.ts'
-import { ID, kilo } from './item-values.ts'
+import { ID, kilo, totalPower } from './item-values.ts'
 
 /** What a load is measured against: the rated capacity, else the highest load seen after a while; undefined before. */
 export function referenceKva(c: MeterContext): number | undefined {
@@ -30,6 +30,11 @@ export function checkOverload(c: MeterContext): Finding {
   return judge('overload', load / rated / limit, numbers, { flag: 'overload' })
 }
 
+/** Energy flows back in this slot. */
+export function feedsBack(c: MeterContext): boolean {
+  return (c.step.export ?? 0) > 0 || (c.live && (totalPower(c.values) ?? 0) < 0)
+}
+
 /** Swing slot to slot. `usualTop` is the highest load this meter shows around this time of week; undefined while untaught. */
 export function checkSwing(
   c: MeterContext,
@@ -41,6 +46,8 @@ export function checkSwing(
   const reference = referenceKva(c)
   if (load === undefined || before === null || reference === undefined || c.step.slots > 1)
     return noEvidence('swing', 'no load before or no reference')
+  // what comes and goes with the sun is no load
+  if (c.history.fedBack || feedsBack(c)) return noEvidence('swing', 'feeds back')
   if (c.meter.ratedKva === undefined && usualTop === undefined)
     return noEvidence('swing', 'pattern not yet known')
   const floor = c.limits.get('swing', 'floor') * reference

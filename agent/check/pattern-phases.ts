@@ -18,10 +18,14 @@ export function judgePhases(
         const b = one.phases[(p + 1) % PHASES] as number
         const c = one.phases[(p + 2) % PHASES] as number
         const floor = 0.01 * (a + b + c)
-        return b <= 0 || c <= 0 ? Number.NaN : Math.log(a + floor) - 0.5 * Math.log((b + floor) * (c + floor))
+        return floor > 0 ? Math.log(a + floor) - 0.5 * Math.log((b + floor) * (c + floor)) : Number.NaN
       }
-      const base = baseOf(days, split, since).map(balance)
-      if (base.length < BASE_MIN) break
+      const before = baseOf(days, split, since)
+      if (before.length < BASE_MIN) break
+      // fewer phases than three have always been dark; one that goes dark is what is looked for
+      if ([0, 1, 2].some(phase => median(before.map(one => one.phases[phase] as number)) <= 0))
+        return undefined
+      const base = before.map(balance)
       const recent = days.slice(split).map(balance)
       if (![...base, ...recent].every(Number.isFinite)) return undefined
       const usual = median(base)

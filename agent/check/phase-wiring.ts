@@ -1,7 +1,7 @@
 /** Phases against each other: reversed current transformers, crossed phases, and a single-phase meter that is bypassed. */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
-import { amps, ID } from './item-values.ts'
+import { amps, ID, totalPower } from './item-values.ts'
 
 const COS_120 = (2 * Math.PI) / 3
 
@@ -24,18 +24,51 @@ function cosines(c: MeterContext, floorAmps: number): number[] | undefined {
   return out.every(x => Math.abs(x) <= 1.2) ? out : undefined
 }
 
+/** Share by which power over apparent power may miss what one phase flowing back would leave of it. */
+const NEAR = 0.05
+/** Above this share nothing flows back. */
+const WHOLE = 0.75
+const BACKWARD_SLOTS = 8
+
+/**
+ * The phase whose transformer seems reversed where phase powers are not read: it takes its own part away from the sum twice.
+ * @returns undefined where the powers agree, or disagree in another way
+ */
+export function backwardPhase(
+  c: MeterContext
+): { readonly phase: string; readonly share: number } | undefined {
+  const p = totalPower(c.values)
+  const { powerFactor: pf, amps: i, volts: u } = c
+  if (p === undefined || pf === undefined || pf === 0 || c.wiring !== 'three' || !c.live) return undefined
+  if (c.phaseKw.some(x => x !== null)) return undefined
+  const apparent = i.map((x, n) => (Math.abs(x ?? 0) * (u[n] ?? 0)) / 1000)
+  const sum = apparent.reduce((a, b) => a + b, 0)
+  if (sum <= 0 || apparent.some(one => one <= 0.05 * sum)) return undefined
+  const share = Math.abs(p) / (sum * Math.abs(pf))
+  if (share > WHOLE) return undefined
+  const misses = apparent.map(one => Math.abs(share - Math.abs(1 - (2 * one) / sum)))
+  const least = Math.min(...misses)
+  return least < NEAR ? { phase: 'ABC'[misses.indexOf(least)] as string, share } : undefined
+}
+
+/** Rule phase-reversed by the sum of the phases alone. */
+function checkBackward(c: MeterContext): Finding {
+  const backward = backwardPhase(c)
+  if (!backward) return noEvidence('phase-reversed', 'no phase power')
+  // generation on one phase looks the same by day
+  const needed = c.history.exports ? 24 / c.slotHours : BACKWARD_SLOTS
+  if (c.history.backwardSlots < needed) return noEvidence('phase-reversed', 'may be generation')
+  const numbers = { powerShare: round(backward.share, 3), phases: backward.phase }
+  return violated('phase-reversed', numbers, { flag: 'phase', cause: 'reversed' })
+}
+
 /** Rules phase-reversed, phase-swap and neutral-bypass. */
 export function checkWiring(c: MeterContext): Finding[] {
   const out: Finding[] = []
   if (c.wiring === 'single') out.push(checkNeutral(c))
   const full = c.ct > 1 ? c.ctSecondary : 5
   const cos = cosines(c, c.limits.get('phase-reversed', 'floor') * full)
-  if (!cos)
-    return [
-      ...out,
-      noEvidence('phase-reversed', 'no phase power'),
-      noEvidence('phase-swap', 'no phase power')
-    ]
+  if (!cos) return [...out, checkBackward(c), noEvidence('phase-swap', 'no phase power')]
   const numbers = {
     cosA: round(cos[0] as number, 3),
     cosB: round(cos[1] as number, 3),
@@ -66,7 +99,9 @@ export function checkWiring(c: MeterContext): Finding[] {
 export function noteWiring(c: MeterContext): void {
   if (c.step.kind === 'step' && (c.step.export ?? 0) > 0) c.history.exports = true
   const cos = cosines(c, c.limits.get('phase-reversed', 'floor') * (c.ct > 1 ? c.ctSecondary : 5))
-  if (cos) c.history.backwardSlots = cos.some(x => x < -0.3) ? c.history.backwardSlots + 1 : 0
+  const isBackward = cos ? cos.some(x => x < -0.3) : backwardPhase(c) !== undefined
+  if (cos || totalPower(c.values) !== undefined)
+    c.history.backwardSlots = isBackward ? c.history.backwardSlots + 1 : 0
 }
 
 /** Two phases crossed: one keeps cos phi, the others show cos(phi +- 120 degrees). */

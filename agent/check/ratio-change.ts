@@ -12,6 +12,8 @@ const AFTER_MIN = 3
 /** Least wander of a day's energy (ln), and how many of it half a step must be to be clear after one day. */
 const LEAST_WANDER = 0.06
 const CLEAR = 4
+/** ln by which a step may miss a named factor and still be it. */
+const CLOSE = 0.06
 
 /**
  * After a swap a step by a known factor means that the archive was not brought up to date. After a change of the archive, a step by
@@ -28,9 +30,16 @@ export function testChange(c: MeterContext): Finding {
     Math.abs(Math.log(stepped.ratio)) < 0.35 ? undefined : snapFactor(stepped.ratio, 0.08, c.ct, c.pt)
   const numbers = { ...stepped, ratio: round(stepped.ratio) }
   // half the energy behind an archive that stayed: the archive is half of what is fitted now
-  return named
-    ? violated('ratio-change', numbers, { factor: round(named.value, 6) })
-    : holds('ratio-change', numbers)
+  if (!named) return holds('ratio-change', numbers)
+  // by just a step of the series, on the day of the exchange, and far beyond what the days do by themselves
+  const step = Math.log(named.value)
+  const certain =
+    Math.abs(step) > CLEAR * stepped.wander &&
+    Math.abs(Math.log(stepped.ratio) - step) < CLOSE + stepped.wander / 2
+  return violated('ratio-change', numbers, {
+    factor: round(named.value, 6),
+    ...(certain ? { cause: 'certain' } : {})
+  })
 }
 
 function testArchiveChange(c: MeterContext): Finding {
@@ -80,7 +89,12 @@ function stepAt(days: readonly DayFeatures[], day: number, expected = 0) {
   const needed = expected / 2 > CLEAR * wander ? 1 : AFTER_MIN
   return ratios.length < needed
     ? undefined
-    : { ratio: Math.max(1e-6, median(ratios)), daysAfter: after.length, daysBefore: before.length }
+    : {
+        ratio: Math.max(1e-6, median(ratios)),
+        wander: round(wander),
+        daysAfter: after.length,
+        daysBefore: before.length
+      }
 }
 
 /** Takes CT x PT of the reading into memory. @param day local day of the reading */

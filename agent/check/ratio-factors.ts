@@ -12,7 +12,7 @@ const SYSTEMS = [3000, 6000, 10000, 20000, 35000, 66000, 110000]
 export function isLegalCt(primary: number, secondary: number): boolean {
   if (primary === secondary) return true
   // 12.5/5 comes as 125/50
-  if (secondary > 5 && secondary % 10 === 0) return isLegalCt(primary / 10, secondary / 10)
+  if (secondary === 10 || secondary === 50) return isLegalCt(primary / 10, secondary / 10)
   if (secondary !== 1 && secondary !== 5) return false
   // 120/1 may be a 600/5 written as a quotient
   return isStandard(primary) || (secondary === 1 && isStandard(5 * primary))

@@ -2,6 +2,7 @@
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { ID, ratioRegister, totalPower } from './item-values.ts'
+import { backwardPhase } from './phase-wiring.ts'
 import { isLegalCt, isLegalPt, nominalVoltages, snapFactor } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
@@ -58,6 +59,16 @@ export function testLegal(c: MeterContext): Finding {
 /** Readings above the secondary side's current that, beside a primary voltage, show that currents are primary too. */
 const OFTEN = 8
 
+/** One phase carries far more than the next. */
+function isLone(amps: readonly (number | null)[]): boolean {
+  const sizes = amps.map(x => Math.abs(x ?? 0)).sort((a, b) => b - a)
+  return (
+    amps.every(x => x !== null) &&
+    (sizes[1] as number) > 0 &&
+    (sizes[1] as number) < 0.67 * (sizes[0] as number)
+  )
+}
+
 /** Test 4: values above what the secondary side can carry are primary already. */
 export function testSide(c: MeterContext): Finding {
   const i = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
@@ -77,6 +88,8 @@ export function testSide(c: MeterContext): Finding {
   if (byAmps || byVolts) {
     const numbers = { usualAmps: state.middles.amps, mostAmps, usualVolts: state.middles.voltage, mostVolts }
     const cause = byAmps && byVolts ? 'both' : byAmps ? 'current' : 'voltage'
+    // values that are primary already are so on every phase: one alone has another transformer, and the phases name it
+    if (cause === 'current' && isLone(c.amps)) return violated('ratio-side', numbers, { cause })
     return violated('ratio-side', numbers, {
       cause,
       factor: round((byAmps ? c.ct : 1) * (byVolts ? c.pt : 1))
@@ -179,7 +192,7 @@ export function identitySample(c: MeterContext): number | undefined {
   const signs = c.phaseKw
   // phases that flow against each other break the identity without any ratio being wrong
   if (signs.some(x => (x ?? 0) < 0) && signs.some(x => (x ?? 0) > 0)) return undefined
-  if (sum <= 0 || p === 0) return undefined
+  if (sum <= 0 || p === 0 || backwardPhase(c)) return undefined
   return Math.log(Math.abs(p) / sum)
 }
 

@@ -54,10 +54,14 @@ export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Findin
   const names = against.map(test => test.rule.replace('ratio-', '')).join(' ')
   if (weight < c.limits.get('ratio', 'weight'))
     return { rule: 'ratio', verdict: 'no-evidence', level: 0, numbers: { contradictions: names, weight } }
-  const named = [...against].sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule))
+  // values that are primary already are so on every phase: where one leans, its transformer is what is off
+  const leaning = against.some(test => test.rule === 'ratio-phase' && test.factor !== undefined)
+  const named = against
+    .filter(test => !(leaning && test.rule === 'ratio-side' && test.cause === 'current'))
+    .sort((a, b) => ORDER.indexOf(a.rule) - ORDER.indexOf(b.rule))
   const leading = bothSides(
     c,
-    named.find(test => test.factor !== undefined),
+    named.find(test => test.cause === 'ct-pt-exchanged') ?? named.find(test => test.factor !== undefined),
     against
   )
   const numbers: Record<string, number | string> = {
@@ -92,7 +96,9 @@ function bothSides(c: MeterContext, leading: Finding | undefined, against: reado
 function likelyRatio(c: MeterContext, test: Finding): Record<string, number | string> {
   const off = test.factor as number
   const onPt =
-    test.rule === 'ratio-voltage' || (test.rule === 'ratio-register' && 'ptRegister' in test.numbers)
+    test.rule === 'ratio-voltage' ||
+    test.cause === 'pt-swapped' ||
+    (test.rule === 'ratio-register' && 'ptRegister' in test.numbers)
   if (onPt && !('ctRegister' in test.numbers)) return { factor: off, likelyPt: round(c.pt / off, 6) }
   if (test.rule === 'ratio-side' || test.rule === 'ratio-identity')
     return { factor: off, likely: 'sides mixed' }

@@ -8,6 +8,7 @@ import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
 import type { DayFeatures, Peers, Residual } from '../../agent/check/pattern-days.ts'
 import { judgeDays } from '../../agent/check/pattern-judge.ts'
+import { judgePhases } from '../../agent/check/pattern-phases.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
 import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
 import { replayReadings, replayText } from '../../agent/check/replay.ts'
@@ -461,6 +462,49 @@ t.test('an area begins anew when a ratio changes', async t => {
     'a slot without readings is no change'
   )
   t.same(area.note(slot++, at(30)), [])
+})
+
+t.test('a phase that goes dark altogether, whichever it is', async t => {
+  const limits = { phaseMin: 0.35, sigmas: 5 }
+  for (const dark of [0, 1, 2]) {
+    const days = Array.from({ length: 34 }, (_, n) => ({
+      day: 20_000 + n,
+      bands: new Array(8).fill(1),
+      phases: [2, 2.1, 1.9].map((amps, p) =>
+        p === dark && n >= 30 ? 0 : amps * (1 + 0.02 * Math.sin(n + p))
+      )
+    }))
+    t.match(
+      judgePhases(days, limits, Number.POSITIVE_INFINITY),
+      { cause: 'phase-bypass', phase: 'ABC'[dark] },
+      `phase ${'ABC'[dark]}`
+    )
+    const single = days.map(one => ({ ...one, phases: [one.phases[0] as number, 0, 0] }))
+    t.equal(judgePhases(single, limits, Number.POSITIVE_INFINITY), undefined, 'a meter of one phase')
+  }
+})
+
+t.test('balance: two wrong ratios that nearly cancel', async t => {
+  const rnd = random(6)
+  const truth = [10, 20, 40, 40, 40, 40].map(size =>
+    Array.from({ length: 330 }, () => size * rnd.between(0.3, 1))
+  )
+  const wrong = [2, 0.5, 1, 1, 1, 1]
+  const rows = Array.from({ length: 330 }, (_, h) => {
+    const loads = truth.map(one => one[h] as number)
+    const sum = loads.reduce((a, b) => a + b, 0)
+    return { parent: sum * 1.03, children: loads.map((load, n) => load * (wrong[n] as number)) }
+  })
+  const transformer = { ct: 40, pt: 100 }
+  const { verdicts, residual } = judgeBalance(rows, new Array(7).fill(transformer), 6)
+  t.ok(residual < 0.05)
+  t.same(
+    verdicts.map(({ who, factor }) => [who, factor]).sort((a, b) => Number(a[0]) - Number(b[0])),
+    [
+      [0, 2],
+      [1, 0.5]
+    ]
+  )
 })
 
 t.test('balance: several wrong ratios that hide each other', async t => {

@@ -562,6 +562,62 @@ t.test('ratios that change while the meter is watched', async t => {
     t.not(lastOf(before, mixed(before, 0.12, [312, 322]), 'ratio')?.verdict, 'violated')
   })
 
+  t.test('the meter exchanged, and the transformer with it', async t => {
+    const exchanged = (fitted: number, start: number) => {
+      let energy = 5000
+      return Array.from({ length: days }, (_, n) => {
+        const kw = (1 + 0.4 * Math.sin(n / 15)) * (n >= at ? fitted : 1)
+        energy = n === at ? start : Math.round((energy + kw / 4) * 100) / 100
+        return reading(before, SLOT + n, threePhase(kw, energy, SLOT + n))
+      })
+    }
+    for (const start of [0, 37.25])
+      for (const fitted of [2, 0.5])
+        t.match(
+          lastOf(before, exchanged(fitted, start), 'ratio'),
+          { verdict: 'violated', factor: fitted, numbers: { contradictions: 'change' } },
+          `${fitted} from ${start}`
+        )
+    t.notOk(everViolated(before, exchanged(1, 0), 'ratio'))
+    t.notOk(everViolated(before, exchanged(1.35, 0), 'ratio'), 'another load is no ratio')
+  })
+
+  t.test('CT and PT exchanged, on whatever rung it lands', async t => {
+    const crossed = meterPoint({
+      ct: { primary: 10000, secondary: 100 },
+      pt: { primary: 150, secondary: 5 }
+    })
+    t.match(lastOf(crossed, steady(crossed, 4, 1), 'ratio'), {
+      verdict: 'violated',
+      cause: 'ct-pt-exchanged'
+    })
+  })
+
+  t.test('a phase backwards, seen by the sum alone', async t => {
+    const sums = (backward: boolean) => {
+      let energy = 1000
+      return Array.from({ length: 200 }, (_, n) => {
+        const values = threePhase(1.2, 0, SLOT + n)
+        const part = [0.34 + 0.06 * Math.sin(n / 9), 0.36, 0.3 - 0.06 * Math.sin(n / 9)] as const
+        const { 321: _a, 322: _b, 323: _c, ...rest } = values
+        const amps = (values[311] as number) * 3
+        const left = backward && n >= 60 ? 1 - 2 * part[2] : 1
+        energy = Math.round((energy + (1.2 * left) / 4) * 100) / 100
+        return reading(before, SLOT + n, {
+          ...rest,
+          100: energy,
+          311: amps * part[0],
+          312: amps * part[1],
+          313: amps * part[2],
+          320: (values[320] as number) * left
+        })
+      })
+    }
+    t.match(lastOf(before, sums(true), 'phase-reversed'), { verdict: 'violated', numbers: { phases: 'C' } })
+    t.notOk(everViolated(before, sums(true), 'ratio'), 'and no ratio is wrong')
+    t.notOk(everViolated(before, sums(false), 'phase-reversed'))
+  })
+
   t.test('one phase a step of the series off', async t => {
     const days = 96 * 9
     /** @param shares currents of B over those of A and C, by reading, at a load that swings by two */
