@@ -20,6 +20,8 @@ export function checkRange(c: MeterContext): Finding {
     if (u < 0 || u > most)
       return violated('range', { item, volts: round(u), limit: most }, { flag: 'range', cause: 'voltage' })
   }
+  const current = impossibleCurrent(c)
+  if (current) return violated('range', current, { flag: 'range', cause: 'current' })
   for (const item of [ID.powerFactor, ...ID.phasePowerFactor]) {
     const pf = factor(c.values, item)
     if (pf === undefined) continue
@@ -35,6 +37,20 @@ export function checkRange(c: MeterContext): Finding {
       return violated('range', { hertz: round(hertz) }, { flag: 'range', cause: 'frequency' })
   }
   return seen > 0 ? holds('range') : noEvidence('range', 'nothing to check')
+}
+
+/**
+ * A current that the meter cannot carry and usually does not show. One that shows it all day has its values on the primary side: that is
+ * for rule ratio to say.
+ */
+function impossibleCurrent(c: MeterContext): Record<string, number> | undefined {
+  const { amps: ring, middles } = c.history.ratio
+  const most =
+    c.limits.get('range', 'currentFactor') *
+    (c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps'))
+  const highest = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  if (ring.length < 8 || highest <= most || middles.amps > most / 2) return undefined
+  return { amps: round(highest), mostAmps: round(most) }
 }
 
 /** V10: a phase whose voltage is far under the highest. Two-element meters have no B phase to lose. */

@@ -23,7 +23,9 @@ export interface ReplayInput {
  * a meter as the configuration has it (no slot), or again a list or a wrapper.
  * @throws CodecError CODEC_SHAPE naming the line or element that is none of these
  */
-export function parseReplay(text: string, slotSeconds: number): ReplayInput {
+export function parseReplay(given: string, slotSeconds: number): ReplayInput {
+  // editors of another system put a mark before the text
+  const text = given.replace(/^\uFEFF/, '')
   const out: ReplayInput = { readings: [], given: new Map() }
   const whole = tryParse(text)
   if (whole !== undefined) takeAny(whole, '', slotSeconds, out)
@@ -55,7 +57,8 @@ function takeAny(entry: unknown, at: string, slotSeconds: number, out: ReplayInp
   if (raw) noteGiven(raw, undefined, out.given)
   if (raw && isMeterOnly(raw)) return
   try {
-    out.readings.push(readingFromJson(entry, slotSeconds))
+    const slot = typeof raw?.['slot'] === 'string' ? numberOf(raw['slot']) : undefined
+    out.readings.push(readingFromJson(slot === undefined ? entry : { ...raw, slot }, slotSeconds))
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : 'not a reading'
     throw new CodecError('CODEC_SHAPE', message, { ...(at === '' ? {} : { at }), cause })

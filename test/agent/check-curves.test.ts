@@ -266,6 +266,7 @@ t.test('replay', async t => {
     code: 'CODEC_SHAPE',
     at: 'line 2'
   })
+  t.equal(parseReplay('\uFEFF{"meter":"A","slot":"1943776","values":[]}', 900).readings[0]?.slot, 1943776)
   const { given } = parseReplay('{"meters":[{"id":"A","ratedKva":80,"parent":"P"}],"readings":[]}', 900)
   t.same(given.get('A'), { ratedKva: 80, parent: 'P' })
 })

@@ -582,6 +582,23 @@ t.test('ratios that change while the meter is watched', async t => {
     t.notOk(everViolated(before, exchanged(1.35, 0), 'ratio'), 'another load is no ratio')
   })
 
+  t.test('a current no meter carries', async t => {
+    const direct = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 20 })
+    for (const meter of [before, direct]) {
+      const readings = steady(meter, 40, 1, (n, values) => (n === 30 ? { ...values, 312: 212 } : values))
+      const findings = run(meter, readings).findings
+      t.match(verdictOf(findings[30], 'range'), {
+        verdict: 'violated',
+        cause: 'current',
+        numbers: { amps: 212 }
+      })
+      t.equal(verdictOf(findings[31], 'range')?.verdict, 'holds')
+    }
+    // primary values are another rule's
+    const primary = steady(before, 40, 1, (_n, values) => ({ ...values, 311: 60, 312: 61, 313: 59 }))
+    t.notOk(everViolated(before, primary.slice(20), 'range'))
+  })
+
   t.test('CT and PT exchanged, on whatever rung it lands', async t => {
     const crossed = meterPoint({
       ct: { primary: 10000, secondary: 100 },

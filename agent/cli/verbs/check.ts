@@ -54,6 +54,10 @@ export const checkVerb: Verb = {
       `${report.readings} readings of ${report.meters} meter(s): ${report.findings.length} finding(s), ${report.alarms.length} alarm event(s)`,
       `${report.meters} 个计量点共 ${report.readings} 条读数:${report.findings.length} 处问题,${report.alarms.length} 次告警事件`
     ])
+    if (report.readings === 0)
+      out.complain(
+        say(['there are no readings in it: nothing was checked', '文件中没有读数:未作任何校核'], lang)
+      )
     if (report.findings.length > 0) {
       out.table(
         [
