@@ -46,12 +46,13 @@ export function checkSwing(
   const reference = referenceKva(c)
   if (load === undefined || before === null || reference === undefined || c.step.slots > 1)
     return noEvidence('swing', 'no load before or no reference')
-  // what comes and goes with the sun is no load
-  if (c.history.fedBack || feedsBack(c)) return noEvidence('swing', 'feeds back')
   if (c.meter.ratedKva === undefined && usualTop === undefined)
     return noEvidence('swing', 'pattern not yet known')
   const floor = c.limits.get('swing', 'floor') * reference
   const high = Math.max(load, before)
+  // what comes and goes with the sun is no load, as far as the sun has ever gone
+  if ((c.history.fedBack || feedsBack(c)) && high <= c.limits.get('swing', 'peakFactor') * c.history.peak)
+    return noEvidence('swing', 'feeds back')
   const low = Math.max(Math.min(load, before), floor)
   const factor = high / low - 1
   const rising = load > before

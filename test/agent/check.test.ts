@@ -196,6 +196,26 @@ t.test('thresholds of load, swing and power factor', async t => {
 })
 
 t.test('ramp, imbalance and the usual band of the hour', async t => {
+  t.test('clouds over a roof of panels are no swing', async t => {
+    const roof = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 10 })
+    const net = [...new Array(10).fill(0.2), -9, 0.2, -9, 0.2, -9]
+    const sky = net.map((kw, n) => {
+      const size = threePhase(Math.abs(kw), 1000 + n * 0.01, SLOT + n)
+      return reading(roof, SLOT + n, { ...size, 320: kw, 321: kw / 3, 322: kw / 3, 323: kw / 3 })
+    })
+    const swings = run(roof, sky).findings.map(one => verdictOf(one, 'swing'))
+    t.match(swings.slice(-3), [
+      { numbers: { why: 'feeds back' } },
+      { numbers: { why: 'feeds back' } },
+      { numbers: { why: 'feeds back' } }
+    ])
+    // a load that comes as suddenly is one
+    const loads = sky.map((one, n) =>
+      n === 14 ? reading(roof, SLOT + n, threePhase(18, 1004, SLOT + n)) : one
+    )
+    t.equal(verdictOf(run(roof, loads).findings.at(-1), 'swing')?.verdict, 'violated')
+  })
+
   const meter = meterPoint({ ratedKva: 60 })
   const running = (loads: readonly number[]): Reading[] => {
     let energy = 1000
