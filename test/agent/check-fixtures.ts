@@ -1,5 +1,5 @@
 /** Meters and readings for the tests of the checks. Values are given in units (V, A, kW, kWh) on the meter's side. */
-import type { LearnedStore, MeterPoint } from '../../agent/ports.ts'
+import type { MeterPoint } from '../../agent/ports.ts'
 import { itemById } from '../../proto/items.ts'
 import { composeQuality, type GapReason, gapRecord, type Reading } from '../../proto/reading.ts'
 
@@ -81,15 +81,5 @@ export function threePhase(kw: number, energy: number, slot: number, pf = 0.95):
     323: kw / 3,
     350: pf,
     360: 50
-  }
-}
-
-export function memoryStore(): LearnedStore & { readonly map: Map<string, string> } {
-  const map = new Map<string, string>()
-  return {
-    map,
-    get: key => map.get(key),
-    set: (key, value) => void map.set(key, value),
-    delete: key => void map.delete(key)
   }
 }

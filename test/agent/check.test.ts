@@ -16,7 +16,8 @@ import { itemById } from '../../proto/items.ts'
 import { flagsOf, type Reading } from '../../proto/reading.ts'
 import { decodeAlarm } from '../../proto/wire/alarm.ts'
 import { decodeSigned } from '../../proto/wire/signed.ts'
-import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+import { memory } from '../fixtures/learned.ts'
+import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
 import { gatewaySigner, QUIET } from './support/parties.ts'
 
 const RULES = loadRules()
@@ -824,7 +825,7 @@ t.test(
 
 t.test('the stage: bus down hides its meters, success rate, state', async t => {
   const meters = ['A', 'B', 'C'].map(id => meterPoint({ id, location: { lat: 38.7, lon: 115.4 } }))
-  const learned = memoryStore()
+  const learned = memory()
   const stage = new CheckStage({ meters, rules: RULES, learned, slotSeconds: 900, utcOffsetMinutes: 480 })
   stage.start()
   const events: AlarmEvent[] = []

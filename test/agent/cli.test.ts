@@ -34,7 +34,8 @@ import { openRegistration, type RegistrationBundle } from '../../proto/envelope/
 import type { Reading } from '../../proto/reading.ts'
 import { readingToJson } from '../../proto/reading-json.ts'
 import { encodeSigned } from '../../proto/wire/signed.ts'
-import { gapReading, memoryStore, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
+import { memory } from '../fixtures/learned.ts'
+import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
 import { QUIET } from './support/parties.ts'
 import { sealAs, slotReadings } from './support/sealing.ts'
 
@@ -508,18 +509,18 @@ t.test('ratio show explains what the tests say', async t => {
   const rules = loadRules()
   const options = { slotSeconds: 900, utcOffsetMinutes: 480 }
   const meter = meterPoint()
-  const none = explainRatio(meter, [], memoryStore(), rules, options)
+  const none = explainRatio(meter, [], memory(), rules, options)
   t.match(none, { verdict: 'no-evidence', slot: null, tests: [], archive: { ct: '150/5', pt: '1/1' } })
   const readings = slotsOf(meter, 40)
   const gap = gapReading(meter, SLOT + 12, 'silent')
-  const fresh = explainRatio(meter, [...readings].reverse().concat(gap), memoryStore(), rules, options)
+  const fresh = explainRatio(meter, [...readings].reverse().concat(gap), memory(), rules, options)
   t.match(fresh, { verdict: 'violated', factor: 0.75, likely: { ct: '200/5', pt: null }, slot: SLOT + 11 })
   t.match(fresh.register, { ct: 40, pt: null })
   t.match(
     fresh.tests.find(test => test.rule === 'ratio-register'),
     { verdict: 'violated', factor: 0.75, title: { zh: chinese } }
   )
-  const learned = memoryStore()
+  const learned = memory()
   const stage = new CheckStage({ meters: [meter], rules, learned, ...options })
   stage.start()
   for (const one of readings) stage.onSlot(one.slot, [one])

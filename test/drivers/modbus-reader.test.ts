@@ -10,6 +10,7 @@ import { itemByKey } from '../../proto/items.ts'
 import { appendCrc } from '../../proto/modbus/crc.ts'
 import { encodeItem } from '../../proto/modbus/encode-item.ts'
 import { assertReadOnlyModbus, type ReadFunction } from '../../proto/modbus/function-code.ts'
+import { memory } from '../fixtures/learned.ts'
 
 /** What a unit answers with: a register's word, or an exception code for the whole request. */
 interface Slave {
@@ -121,24 +122,10 @@ class FakeBus implements Bus {
   async close(): Promise<void> {}
 }
 
-function createStore(): LearnedStore & { readonly facts: Map<string, string> } {
-  const facts = new Map<string, string>()
-  return {
-    facts,
-    get: key => facts.get(key),
-    set: (key, value) => {
-      facts.set(key, value)
-    },
-    delete: key => {
-      facts.delete(key)
-    }
-  }
-}
-
 const QUIET = { debug() {}, info() {}, warn() {}, error() {} }
 const SLOT: ReadOptions = { priority: 'slot' }
 
-function readerOn(bus: FakeBus, learned: LearnedStore = createStore()): ModbusReader {
+function readerOn(bus: FakeBus, learned: LearnedStore = memory()): ModbusReader {
   const clock = {
     nowMs: () => bus.nowMs,
     monotonicMs: () => bus.nowMs,
@@ -294,7 +281,7 @@ t.test('exceptions are named, counted, retried or split, and the split is learne
   }
 
   // register 20 is forbidden in passing, register 40 cannot be had at all
-  const learned = createStore()
+  const learned = memory()
   const forbidden = (from: number, to: number) => [20, 40].some(hole => hole >= from && hole < to)
   const slave: Slave = {
     word: (_, __, address) => address,
@@ -308,7 +295,7 @@ t.test('exceptions are named, counted, retried or split, and the split is learne
   t.match(first.faults, [{ kind: 'refused', code: '02', asked: '0x0028:2' }])
   for (const value of first.values)
     t.equal(value.value, (Number.parseInt(value.origin, 16) << 16) + Number.parseInt(value.origin, 16) + 1)
-  t.equal(learned.facts.size, 1)
+  t.equal(learned.map.size, 1)
   let before = bus.exchanges
   await readerOn(bus, learned).readMeter(meter, SLOT)
   before = bus.exchanges
@@ -319,7 +306,7 @@ t.test('exceptions are named, counted, retried or split, and the split is learne
   before = bus.exchanges
   await readerOn(bus, learned).readMeter(meter, { priority: 'technician' })
   t.equal(bus.exchanges - before, 4, 'a technician asks again')
-  learned.set([...learned.facts.keys()][0]!, '{ damaged')
+  learned.set([...learned.map.keys()][0]!, '{ damaged')
   t.equal((await readerOn(bus, learned).readMeter(meter, SLOT)).values.length, 6)
 })
 
@@ -392,13 +379,13 @@ t.test('a meter that refuses longer ranges is asked for nothing else', async t =
     [8, 600, 900],
     [7, 2_000, 12_000]
   ] as const) {
-    const learned = createStore()
+    const learned = memory()
     const bus = new FakeBus(slave, (octets, atMs) => [
       { atMs, octets: concatBytes(new Uint8Array(strays), octets) }
     ])
     const first = await readerOn(bus, learned).readMeter(meter, SLOT)
     t.equal(first.values.length, 3)
-    t.match([...learned.facts.values()], [/"rigid":true/])
+    t.match([...learned.map.values()], [/"rigid":true/])
     const before = bus.exchanges
     bus.nowMs += 60_000
     const beganMs = bus.nowMs
