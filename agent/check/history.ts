@@ -202,6 +202,9 @@ const FORM = 2
 /** Significant digits kept of what is measured or learned: more than any rule looks at. */
 const PRECISION = 4
 
+/** Each part of an empty history as text. */
+const EMPTY = new Map(Object.entries(emptyHistory()).map(([key, value]) => [key, JSON.stringify(value)]))
+
 /** The last values of a rule are kept in whole steps of this. */
 const STEPS = { identity: 1e-4, voltage: 1e-2, amps: 1e-3 } as const
 
@@ -214,9 +217,8 @@ function inSteps(ratio: RatioState, into: (value: number, step: number) => numbe
 export function encodeHistory(history: MeterHistory): string {
   const { pattern, ...others } = history
   const rest = { ...others, ratio: inSteps(others.ratio, (value, step) => Math.round(value / step)) }
-  const empty: Readonly<Record<string, unknown>> = { ...emptyHistory() }
-  const isAsBefore = (key: string, value: unknown) => JSON.stringify(value) === JSON.stringify(empty[key])
-  const kept = Object.fromEntries(Object.entries(rest).filter(([key, value]) => !isAsBefore(key, value)))
+  const isAsEmpty = (key: string, value: unknown) => JSON.stringify(value) === EMPTY.get(key)
+  const kept = Object.fromEntries(Object.entries(rest).filter(([key, value]) => !isAsEmpty(key, value)))
   const short = (_key: string, value: unknown) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(PRECISION)) : value
   return JSON.stringify([FORM, kept, encodePattern(pattern)], short)

@@ -12,6 +12,10 @@ export function judgePhases(
   for (const window of WINDOWS) {
     const split = days.length - window
     if (split < BASE_MIN) continue
+    const before = baseOf(days, split, since)
+    if (before.length < BASE_MIN) continue
+    // fewer phases than three have always been dark; one that goes dark is what is looked for
+    if ([0, 1, 2].some(phase => median(before.map(one => one.phases[phase] as number)) <= 0)) return undefined
     for (let p = 0; p < PHASES; p++) {
       const balance = (one: DayFeatures) => {
         const a = one.phases[p] as number
@@ -20,11 +24,6 @@ export function judgePhases(
         const floor = 0.01 * (a + b + c)
         return floor > 0 ? Math.log(a + floor) - 0.5 * Math.log((b + floor) * (c + floor)) : Number.NaN
       }
-      const before = baseOf(days, split, since)
-      if (before.length < BASE_MIN) break
-      // fewer phases than three have always been dark; one that goes dark is what is looked for
-      if ([0, 1, 2].some(phase => median(before.map(one => one.phases[phase] as number)) <= 0))
-        return undefined
       const base = before.map(balance)
       const recent = days.slice(split).map(balance)
       if (![...base, ...recent].every(Number.isFinite)) return undefined
