@@ -15,6 +15,8 @@ export interface Observation {
 export interface EpisodeOptions {
   readonly rules: RuleBook
   readonly slotSeconds: number
+  /** added to slot x slotSeconds for the instant a slot began */
+  readonly originS?: number
 }
 
 /** One alarm-worthy stretch of a rule on a meter, a bus or the gateway. */
@@ -154,7 +156,8 @@ function toFinding(
   options: EpisodeOptions,
   hiddenBy: string | null
 ): ReplayFinding {
-  const { slotSeconds } = options
+  const { slotSeconds, originS = 0 } = options
+  const time = (ms: number) => formatInstant(ms + 1000 * originS)
   const first = part[0] as SubjectFinding
   const last = part.at(-1) as SubjectFinding
   // the strongest reading of an episode explains it, of equals the latest, which knows most; a factor, once known, is kept
@@ -178,9 +181,9 @@ function toFinding(
     factor: named.factor ?? null,
     slot: first.slot,
     lastSlot: last.slot,
-    slotStart: formatInstant(slotStartMs(first.slot, slotSeconds)),
-    since: formatInstant(slotStartMs(since, slotSeconds)),
-    until: formatInstant(slotEndMs(last.slot, slotSeconds)),
+    slotStart: time(slotStartMs(first.slot, slotSeconds)),
+    since: time(slotStartMs(since, slotSeconds)),
+    until: time(slotEndMs(last.slot, slotSeconds)),
     slots: part.length,
     level: worst.level,
     numbers: named.factor === undefined ? worst.numbers : named.numbers,

@@ -3,6 +3,7 @@ import { CodecError } from '../../proto/errors.ts'
 import type { Reading } from '../../proto/reading.ts'
 import { readingFromJson } from '../../proto/reading-json.ts'
 import type { TransformerRatio } from '../ports.ts'
+import { type SlotTiming, slotTiming } from './replay-slots.ts'
 
 /** Metadata that a file may carry beside its readings, by the names of the configuration. */
 export interface GivenMeter {
@@ -16,49 +17,88 @@ export interface GivenMeter {
 export interface ReplayInput {
   readonly readings: Reading[]
   readonly given: Map<string, GivenMeter>
+  readonly timing: SlotTiming
 }
+
+/** A reading, meter, list or wrapper as parsed, and where in the text it stands. */
+interface Entry {
+  readonly raw: unknown
+  readonly at: string
+}
+
+/** readings that tell how long a slot is: some days of a large site, a year of one meter */
+const TIMING_SAMPLE = 20_000
 
 /**
  * Reads the text of a replay file: JSON Lines, an array, or {"meters": [...], "readings": [...]}. A line or element may be a reading,
  * a meter as the configuration has it (no slot), or again a list or a wrapper.
+ * @param slotSeconds length of a slot; found out from the readings where it is not given
  * @throws CodecError CODEC_SHAPE naming the line or element that is none of these
  */
-export function parseReplay(given: string, slotSeconds: number): ReplayInput {
+export function parseReplay(given: string, slotSeconds?: number): ReplayInput {
   // editors of another system put a mark before the text
   const text = given.replace(/^\uFEFF/, '')
-  const out: ReplayInput = { readings: [], given: new Map() }
   const whole = tryParse(text)
-  if (whole !== undefined) takeAny(whole, '', slotSeconds, out)
-  else
-    text.split('\n').forEach((line, n) => {
-      if (line.trim() === '') return
-      const at = `line ${n + 1}`
-      const entry = tryParse(line)
-      if (entry === undefined)
-        throw new CodecError('CODEC_SHAPE', 'not JSON', { at, next: 'give one reading a line' })
-      takeAny(entry, at, slotSeconds, out)
-    })
+  const entries = () => (whole === undefined ? linesOf(text) : spread({ raw: whole, at: '' }))
+  const timing = slotTiming(sampleOf(entries()), slotSeconds)
+  const out: ReplayInput = { readings: [], given: new Map(), timing }
+  for (const entry of entries()) take(entry, out)
   return out
 }
 
-function takeAny(entry: unknown, at: string, slotSeconds: number, out: ReplayInput): void {
-  const within = (name: string) => (at === '' ? name : `${at}, ${name}`)
-  if (Array.isArray(entry)) {
-    entry.forEach((one, n) => void takeAny(one, within(`element ${n}`), slotSeconds, out))
+function* linesOf(text: string): Generator<Entry> {
+  let n = 0
+  for (let start = 0; start < text.length; ) {
+    const stop = text.indexOf('\n', start)
+    const line = text.slice(start, stop < 0 ? text.length : stop)
+    start += line.length + 1
+    n++
+    if (line.trim() === '') continue
+    const at = `line ${n}`
+    const raw = tryParse(line)
+    if (raw === undefined)
+      throw new CodecError('CODEC_SHAPE', 'not JSON', { at, next: 'give one reading a line' })
+    yield* spread({ raw, at })
+  }
+}
+
+/** Lists and wrappers taken apart, to readings and meters. */
+function* spread(entry: Entry): Generator<Entry> {
+  const within = (name: string) => (entry.at === '' ? name : `${entry.at}, ${name}`)
+  if (Array.isArray(entry.raw)) {
+    for (const [n, raw] of entry.raw.entries()) yield* spread({ raw, at: within(`element ${n}`) })
     return
   }
+  const raw = asObject(entry.raw)
+  if (!raw || !('readings' in raw || 'meters' in raw)) {
+    yield entry
+    return
+  }
+  yield { raw: { meters: raw['meters'] }, at: entry.at }
+  if (Array.isArray(raw['readings']))
+    for (const [n, one] of raw['readings'].entries()) yield* spread({ raw: one, at: within(`readings.${n}`) })
+}
+
+function* sampleOf(entries: Iterable<Entry>): Generator<Readonly<Record<string, unknown>>> {
+  let left = TIMING_SAMPLE
+  for (const { raw } of entries) {
+    const one = asObject(raw)
+    if (one && ('slot' in one || 'slotStart' in one)) yield one
+    if (--left === 0) return
+  }
+}
+
+function take({ raw: entry, at }: Entry, out: ReplayInput): void {
   const raw = asObject(entry)
-  if (raw && ('readings' in raw || 'meters' in raw)) {
+  if (raw && 'meters' in raw) {
     noteMeters(raw['meters'], out.given)
-    if (Array.isArray(raw['readings']))
-      raw['readings'].forEach((one, n) => void takeAny(one, within(`readings.${n}`), slotSeconds, out))
     return
   }
   if (raw) noteGiven(raw, undefined, out.given)
   if (raw && isMeterOnly(raw)) return
   try {
     const slot = typeof raw?.['slot'] === 'string' ? numberOf(raw['slot']) : undefined
-    out.readings.push(readingFromJson(slot === undefined ? entry : { ...raw, slot }, slotSeconds))
+    out.readings.push(readingFromJson(slot === undefined ? entry : { ...raw, slot }, out.timing.slotSeconds))
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : 'not a reading'
     throw new CodecError('CODEC_SHAPE', message, { ...(at === '' ? {} : { at }), cause })

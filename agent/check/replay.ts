@@ -5,12 +5,13 @@ import type { AlarmEvent } from './alarm-engine.ts'
 import { CheckStage, type SubjectFinding } from './check-stage.ts'
 import { inferParents } from './infer-parents.ts'
 import { episodes, type Observation, type ReplayFinding } from './replay-findings.ts'
-import { type GivenMeter, parseReplay } from './replay-input.ts'
+import type { GivenMeter } from './replay-input.ts'
 import type { RuleBook } from './rule-book.ts'
 
 export interface ReplayReport {
   readonly meters: number
   readonly readings: number
+  readonly slotSeconds: number
   readonly slotFrom: number
   readonly slotTo: number
   readonly findings: readonly ReplayFinding[]
@@ -22,15 +23,11 @@ export interface ReplayReport {
 export interface ReplayOptions {
   readonly rules: RuleBook
   readonly slotSeconds: number
+  /** seconds to add to slot x slotSeconds for the instant a slot began; 0 where slots count from 1970 */
+  readonly originS?: number
   readonly utcOffsetMinutes: number
   /** configured meters; those not named are taken from the readings */
   readonly meters?: readonly MeterPoint[]
-}
-
-/** Runs the checks over the readings of a file. */
-export function replayText(text: string, options: ReplayOptions): ReplayReport {
-  const { readings, given } = parseReplay(text, options.slotSeconds)
-  return replayReadings(readings, options, given)
 }
 
 /** Runs the checks over readings in any order. A slot a meter is missing from, between its first and last, counts as a gap. */
@@ -39,7 +36,7 @@ export function replayReadings(
   options: ReplayOptions,
   given: ReadonlyMap<string, GivenMeter> = new Map()
 ): ReplayReport {
-  const { slotSeconds } = options
+  const { slotSeconds, originS = 0 } = options
   const { bySlot, late, duplicates, spans } = arrange(readings)
   const meters = metersOf(readings, options.meters ?? [], given)
   const known = inferParents(meters, readings)
@@ -48,7 +45,7 @@ export function replayReadings(
     rules: options.rules,
     learned: forgetful(),
     slotSeconds,
-    utcOffsetMinutes: options.utcOffsetMinutes
+    utcOffsetMinutes: options.utcOffsetMinutes + originS / 60
   })
   stage.start()
   const alarms: AlarmEvent[] = []
@@ -74,6 +71,7 @@ export function replayReadings(
   return {
     meters: known.length,
     readings: readings.length,
+    slotSeconds,
     slotFrom: first,
     slotTo: last,
     ...episodes(found, alarms, options),

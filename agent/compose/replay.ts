@@ -7,7 +7,8 @@ import { utcOffsetMinutes } from './zone.ts'
 
 /** Where the readings of a file come from, when no configuration tells. */
 export interface ReplayPlace {
-  readonly slotSeconds: number
+  /** found out from the readings where it is left out */
+  readonly slotSeconds?: number | undefined
   /** IANA name, for days and tariff hours */
   readonly timezone: string
 }
@@ -18,15 +19,18 @@ export interface ReplayPlace {
  * @throws CodecError CODEC_SHAPE naming the line that is no reading
  */
 export function replayFile(text: string, place: GatewayConfig | ReplayPlace): ReplayReport {
-  const { slotSeconds, timezone } = place
-  const { readings, given } = parseReplay(text, slotSeconds)
-  const firstSlot = readings.reduce((least, reading) => Math.min(least, reading.slot), readings[0]?.slot ?? 0)
+  const { readings, given, timing } = parseReplay(text, place.slotSeconds)
+  const { slotSeconds, originS, zoned } = timing
+  const first = readings.reduce((least, reading) => Math.min(least, reading.slot), readings[0]?.slot ?? 0)
   return replayReadings(
     readings,
     {
       rules: loadRules(),
       slotSeconds,
-      utcOffsetMinutes: utcOffsetMinutes(timezone, slotStartMs(firstSlot, slotSeconds)),
+      originS,
+      utcOffsetMinutes: zoned
+        ? utcOffsetMinutes(place.timezone, slotStartMs(first, slotSeconds) + 1000 * originS)
+        : 0,
       ...('meters' in place ? { meters: place.meters } : {})
     },
     given

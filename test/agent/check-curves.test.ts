@@ -11,10 +11,11 @@ import { judgeDays } from '../../agent/check/pattern-judge.ts'
 import { judgePhases } from '../../agent/check/pattern-phases.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
 import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
-import { replayReadings, replayText } from '../../agent/check/replay.ts'
+import { replayReadings } from '../../agent/check/replay.ts'
 import { parseReplay } from '../../agent/check/replay-input.ts'
 import { sharedLimits } from '../../agent/check/rule-book.ts'
 import { median, spread } from '../../agent/check/statistics.ts'
+import { replayFile } from '../../agent/compose/replay.ts'
 import { loadRules } from '../../config/rules.ts'
 import { formatInstant, parseInstant } from '../../proto/instant.ts'
 import { isGap, type Reading } from '../../proto/reading.ts'
@@ -28,6 +29,7 @@ import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtu
 
 const RULES = loadRules()
 const OPTIONS = { rules: RULES, slotSeconds: 900, utcOffsetMinutes: 480 }
+const PLACE = { timezone: 'Asia/Shanghai' }
 
 t.test('a reading as JSON, there and back', async t => {
   const meter = meterPoint()
@@ -244,7 +246,7 @@ t.test('replay', async t => {
   for (let n = 0; n < fleet.calendar.slots; n++) readings.push(...fleet.readingsAt(n))
   const lost = readings.filter((_, n) => n % 101 !== 50)
   const lines = lost.map(one => JSON.stringify(readingToJson(one, 900))).join('\n')
-  const report = replayText(lines, OPTIONS)
+  const report = replayFile(lines, PLACE)
   t.equal(report.meters, 6)
   t.equal(report.readings, lost.length)
   const leap = report.findings.filter(one => one.rule === 'physical')
@@ -254,14 +256,14 @@ t.test('replay', async t => {
     report.findings.map(f => f.rule).join()
   )
   t.ok(report.findings.some(one => one.rule === 'read-success' && one.meter === null))
-  const again = replayText(`[${lines.split('\n').reverse().join(',')}]`, OPTIONS)
+  const again = replayFile(`[${lines.split('\n').reverse().join(',')}]`, PLACE)
   t.same(again.findings.length, report.findings.length, 'order and form do not matter')
   const both = replayReadings(
     [...readings.slice(0, 20), { ...(readings[3] as Reading), values: [[100, 1]] }],
     OPTIONS
   )
   t.ok(both.findings.some(one => one.rule === 'duplicate'))
-  t.same(replayText('', OPTIONS).findings, [])
+  t.same(replayFile('', PLACE).findings, [])
   t.throws(() => parseReplay('{"meter":"A","slot":1,"values":[]}\nnonsense', 900), {
     code: 'CODEC_SHAPE',
     at: 'line 2'
@@ -296,15 +298,38 @@ t.test('replay: forms of other writers', async t => {
     code: 'CODEC_SHAPE',
     at: 'element 1'
   })
-  const twice = replayText([line(0), line(1), line(1)].join('\n'), OPTIONS)
+  const twice = replayFile([line(0), line(1), line(1)].join('\n'), PLACE)
   t.match(
     twice.findings.filter(one => one.rule === 'duplicate'),
     [{ slot: SLOT + 1, cause: 'repeated' }]
   )
   const rolled = [999_999, 0.2, 1.4].map((kwh, n) => line(n, { values: { 100: kwh } }))
-  t.match(replayText(rolled.join('\n'), OPTIONS).findings, [
+  t.match(replayFile(rolled.join('\n'), PLACE).findings, [
     { rule: 'register', cause: 'rollover', verdict: 'holds', slot: SLOT + 1 }
   ])
+})
+
+t.test('replay: how long the slots of a file are, and when', async t => {
+  const hourly = (n: number, more: object) =>
+    JSON.stringify({ meter: 'A', values: { 100: String(n) }, ...more })
+  const at = (n: number) => new Date(Date.UTC(2026, 4, 4) + n * 3_600_000).toISOString()
+  const times = [0, 1, 2, 5, 6].map(n => hourly(n, { slotStart: at(n) })).join('\n')
+  t.same(parseReplay(times).timing, { slotSeconds: 3600, originS: 0, zoned: true }, 'from the times')
+  t.equal(parseReplay(times, 900).timing.slotSeconds, 900, 'what the caller knows wins')
+  t.equal(parseReplay(times).readings[4]?.slot, Date.UTC(2026, 4, 4, 6) / 3_600_000)
+  t.equal(parseReplay(hourly(0, { slotStart: at(0) })).timing.slotSeconds, 900, 'one reading tells nothing')
+  // slots of a count of its own keep their numbers, and are told at their times
+  const own = [0, 1, 2].map(n => hourly(n, { slot: n, slotStart: at(n) })).join('\n')
+  t.same(parseReplay(own).timing, { slotSeconds: 3600, originS: Date.UTC(2026, 4, 4) / 1000, zoned: true })
+  const fallen = `${own}\n${hourly(-500, { slot: 3, slotStart: at(3) })}`
+  t.match(replayFile(fallen, PLACE), {
+    slotSeconds: 3600,
+    slotTo: 3,
+    findings: [{ rule: 'register', slot: 3, slotStart: '2026-05-04T03:00:00Z' }]
+  })
+  const bare = [0, 1, 2].map(n => hourly(n, { slot: n })).join('\n')
+  t.same(parseReplay(bare).timing, { slotSeconds: 900, originS: 345_600, zoned: false }, 'a Monday')
+  t.same(parseReplay(hourly(0, { slot: 1_943_776 })).timing, { slotSeconds: 900, originS: 0, zoned: true })
 })
 
 t.test('replay: thousands of findings are told in good time', async t => {

@@ -20,8 +20,10 @@ export const checkVerb: Verb = {
     },
     {
       flags: '--slot-seconds <s>',
-      about: ['length of a slot, without --config', '时段秒数(无 --config 时)'],
-      fallback: '900'
+      about: [
+        'length of a slot, without --config; found out when left out',
+        '时段秒数(无 --config 时),缺省自动推断'
+      ]
     },
     {
       flags: '--timezone <zone>',
@@ -40,10 +42,11 @@ export const checkVerb: Verb = {
     }
     const configFile = textOption(options, 'config')
     const { replayFile } = await import('../../compose/replay.ts')
+    const slotSeconds = textOption(options, 'slotSeconds')
     const place =
       configFile === undefined
         ? {
-            slotSeconds: parseCount(textOption(options, 'slotSeconds') ?? '900', '--slot-seconds'),
+            slotSeconds: slotSeconds === undefined ? undefined : parseCount(slotSeconds, '--slot-seconds'),
             timezone: knownZone(textOption(options, 'timezone') ?? 'Asia/Shanghai')
           }
         : loadConfig(configFile)
