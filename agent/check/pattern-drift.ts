@@ -10,8 +10,9 @@ import {
 import { median } from './statistics.ts'
 
 /**
- * Weekly medians that fall week by week: against the peers where there are enough. A meter alone may only be in another season:
- * then the fall must be larger, straighter, and the same at every hour, as a season's is not.
+ * Weekly medians that fall week by week: against the peers where there are enough. A meter by itself may only be in another season:
+ * then the fall must be larger, straighter, and the same at every hour, as a season's is not. Where many drift at once the peers
+ * drift with them, so a meter is always looked at by itself too.
  */
 export function judgeDrift(
   days: readonly DayFeatures[],
@@ -19,25 +20,69 @@ export function judgeDrift(
   peers: Peers | undefined
 ): PatternVerdict | undefined {
   const own = weeklyLogs(days)
-  const alone = !peers || peers.weeks.length < 4
-  const count = alone ? own.length : Math.min(own.length, peers.weeks.length)
-  if (count < (alone ? 5 : 4)) return undefined
-  const weeks: number[] = []
-  for (let k = count; k > 0; k--)
-    weeks.push(
-      (own[own.length - k] as number) - (alone ? 0 : (peers.weeks[peers.weeks.length - k] as number))
-    )
+  const against = peers && peers.weeks.length >= 4 ? peers.weeks : undefined
+  return (against && judgeWeeks(days, own, against, limits)) ?? judgeWeeks(days, own, undefined, limits)
+}
+
+function judgeWeeks(
+  days: readonly DayFeatures[],
+  own: readonly number[],
+  peers: readonly number[] | undefined,
+  limits: { readonly driftMin: number; readonly sigmas: number }
+): PatternVerdict | undefined {
+  const count = peers ? Math.min(own.length, peers.length) : own.length
+  if (count < (peers ? 4 : 5)) return undefined
+  const weeks = own
+    .slice(-count)
+    .map((week, n) => week - (peers ? (peers[peers.length - count + n] as number) : 0))
   const fall = (weeks[0] as number) - (weeks.at(-1) as number)
   const steps = weeks.slice(1).map((week, n) => (weeks[n] as number) - week)
-  const least = alone ? 1.4 * limits.driftMin : limits.driftMin
-  if (fall < least || steps.some(step => step < (alone ? 0.01 : -0.03)) || Math.max(...steps) > 0.5 * fall)
+  const least = peers ? limits.driftMin : 1.4 * limits.driftMin
+  if (fall < least || steps.some(step => step < (peers ? -0.03 : 0.01)) || Math.max(...steps) > 0.5 * fall)
     return undefined
   // a drift is a straight line; holidays and seasons of another kind of customer are not
   const line = fitLine(weeks)
   const sigmas = line.slope >= 0 ? 0 : -line.slope / Math.max(line.error, 1e-4)
-  if (line.r2 < (alone ? 0.95 : 0.9) || sigmas < limits.sigmas) return undefined
-  if (alone && !fallsEvenly(days, count, fall)) return undefined
+  if (line.r2 < (peers ? 0.9 : 0.95) || sigmas < limits.sigmas) return undefined
+  if (!peers && !fallsEvenly(days, count, fall)) return undefined
   return { cause: 'drift', missing: 1 - Math.exp(-fall), sigmas, days: 7 * count }
+}
+
+/** how much better than a step a ramp must explain the days, and the fewest days of one */
+const RAMP_SHARE = 0.7
+const RAMP_DAYS = 6
+
+/** Whether daily residuals, oldest first, went down along a ramp and not from one day to the next. */
+export function isRamp(days: readonly number[]): boolean {
+  let step = Number.POSITIVE_INFINITY
+  let ramp = Number.POSITIVE_INFINITY
+  for (let split = 3; split < days.length; split++) {
+    step = Math.min(
+      step,
+      restOf(days, n => (n < split ? 0 : 1))
+    )
+    if (days.length - split >= RAMP_DAYS)
+      ramp = Math.min(
+        ramp,
+        restOf(days, n => Math.max(0, n - split + 1))
+      )
+  }
+  return ramp < RAMP_SHARE * step
+}
+
+/** Sum of squares that a shape leaves unexplained. */
+function restOf(y: readonly number[], shape: (n: number) => number): number {
+  const x = y.map((_, n) => shape(n))
+  const meanX = sumOf(x) / x.length
+  const meanY = sumOf(y) / y.length
+  let [xx, xy, yy] = [0, 0, 0]
+  y.forEach((value, n) => {
+    const dx = (x[n] as number) - meanX
+    xx += dx ** 2
+    xy += dx * (value - meanY)
+    yy += (value - meanY) ** 2
+  })
+  return yy - (xx > 0 ? xy ** 2 / xx : 0)
 }
 
 /** Whether every three hours of the day lost about the same share between the first week and the last. */

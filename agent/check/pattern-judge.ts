@@ -12,7 +12,7 @@ import {
   residualsOf,
   sumOf
 } from './pattern-days.ts'
-import { judgeDrift } from './pattern-drift.ts'
+import { isRamp, judgeDrift } from './pattern-drift.ts'
 import { judgeNights, judgeSomeNights } from './pattern-night.ts'
 import { judgePhases } from './pattern-phases.ts'
 import type { PatternState } from './pattern-state.ts'
@@ -99,12 +99,22 @@ function judgeLevel(
       -middle >= 0.7 * limits.dropMin &&
       -middle / se >= 1.4 * sigmas &&
       isSudden(total.before, middle)
+    // a verdict that stands keeps its baseline while the window moves on
+    const sinceThen = () => {
+      const after = days.filter(one => one.day > (base.at(-1) as DayFeatures).day)
+      return corrected(residualsOf(after, base), before, peers, pick).recent
+    }
     const dropped = (isDeep || isSharp) && all && fellItself(total.own, middle)
     const shaped =
       keepsShape(base, days.slice(split), bands, window) ||
       (window >= 5 && middle < NOTHING && neverIdle(base, bands))
     if (dropped && shaped && isNew(total.before, total.recent, middle))
-      return { cause: 'drop', missing: 1 - Math.exp(middle), sigmas: -middle / se, days: window }
+      return {
+        cause: isRamp([...total.before, ...sinceThen()]) ? 'drift' : 'drop',
+        missing: 1 - Math.exp(middle),
+        sigmas: -middle / se,
+        days: window
+      }
     const night = judgeNights(recent, before, peers, { ...limits, sigmas }, window)
     if (night) return night
   }

@@ -24,6 +24,13 @@ function patternLoad(c: MeterContext): number | undefined {
   return c.meanKw !== undefined && c.meanKw < 0 ? -load : load
 }
 
+/** What a leap of the registers would be as a load: rule physical tells it, and that a load of such a size is hidden in it. */
+function leapKw({ step, slotHours, ct, pt }: MeterContext): number | undefined {
+  return step.event === 'leap' && step.kind === 'doubt'
+    ? ((step.moved / 1000) * ct * pt) / (step.slots * slotHours)
+    : undefined
+}
+
 function binAt(c: MeterContext, options: CheckOptions): number {
   const seconds = c.reading.slot * options.slotSeconds + options.utcOffsetMinutes * 60
   return binOf(seconds, kindOf(dayOf(c.reading.slot, options)))
@@ -47,6 +54,10 @@ function usualOf(c: MeterContext, bin: number): Expectation {
 
 const isVisited = (c: MeterContext, usual: Expectation) =>
   usual.count >= Math.max(2, TAUGHT_VISITS / quartersOf(c))
+
+/** share of that week after which the meter's peak says something, and by how much less it says until the week is over */
+const FIRST_DAY = 96 / TAUGHT
+const UNTAUGHT = Number(process.env['UT'] ?? 1.3)
 
 /** 1.5 while nothing is known yet, 1 after two weeks. */
 const youth = (c: MeterContext) => Math.max(0, 1 - taughtShare(c) / 2)
@@ -87,15 +98,16 @@ function checkHighLow(c: MeterContext, options: CheckOptions): Finding {
 }
 
 function checkSpike(c: MeterContext, options: CheckOptions): Finding {
-  const load = patternLoad(c)
   if (options.parent) return noEvidence('spike', 'told by the meters under it')
+  const load = patternLoad(c) ?? leapKw(c)
   if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
   const usual = usualOf(c, binAt(c, options))
-  if (taughtShare(c) < 1) return noEvidence('spike', 'pattern not yet known')
+  if (taughtShare(c) < FIRST_DAY) return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
   // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
   const isLarge = load >= c.limits.get('spike', 'share') * c.history.peak
-  const score = !isVisited(c, usual) || !isLarge ? 0 : scoreOf(load, usual, floor)
+  const isKnown = taughtShare(c) >= 1 && isVisited(c, usual)
+  const score = isKnown && isLarge ? scoreOf(load, usual, floor) : 0
   const limit = spikeLimit(c)
   const numbers = () => ({
     loadKva: round(load),
@@ -110,7 +122,8 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
 
 /** Load that is news at any hour: well above the highest the meter drew in the last months. */
 function peakLimit(c: MeterContext): number {
-  return c.limits.get('spike', 'peakFactor') * c.history.peak * (1 + 0.5 * youth(c))
+  const young = taughtShare(c) < 1 ? UNTAUGHT : 1
+  return young * c.limits.get('spike', 'peakFactor') * c.history.peak * (1 + 0.5 * youth(c))
 }
 
 /** Above the rule's least score and the meter's own record; higher while the meter is young. */
@@ -179,10 +192,11 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
   const bin = binAt(c, options)
   const floor = spreadFloor(c)
   const usual = usualOf(c, bin)
+  const isNews = taughtShare(c) >= FIRST_DAY && load > peakLimit(c)
   if (profile.seen * quartersOf(c) >= SEEN_DAYS) {
     const score = usual.count >= 2 ? scoreOf(load, usual, floor) : 0
     const limit = spikeLimit(c)
-    const news = taughtShare(c) >= 1 && (score > limit || load > peakLimit(c))
+    const news = isNews || (taughtShare(c) >= 1 && score > limit)
     profile.streak = news ? profile.streak + 1 : 0
     // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
     const spike = news && profile.streak * quartersOf(c) < LASTING
@@ -190,7 +204,13 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
     const well = 0.5 * Math.max(c.limits.get('spike', 'scoreMin'), own)
     noteStray(profile, spike ? Math.min(score, 1.2 * limit) : score, well, quartersOf(c))
     notePeak(c, spike ? Math.min(load, 1.1 * c.history.peak) : load)
-  } else notePeak(c, load)
+  } else {
+    profile.streak = isNews ? profile.streak + 1 : 0
+    notePeak(
+      c,
+      isNews && profile.streak * quartersOf(c) < LASTING ? Math.min(load, 1.1 * c.history.peak) : load
+    )
+  }
   learn(profile, bin, Math.max(0, load), floor)
 }
 

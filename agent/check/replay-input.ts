@@ -32,26 +32,42 @@ const TIMING_SAMPLE = 20_000
 /**
  * Reads the text of a replay file: JSON Lines, an array, or {"meters": [...], "readings": [...]}. A line or element may be a reading,
  * a meter as the configuration has it (no slot), or again a list or a wrapper.
+ * @param given text, or its octets in UTF-8: a text of more than 512 MiB cannot be one string
  * @param slotSeconds length of a slot; found out from the readings where it is not given
  * @throws CodecError CODEC_SHAPE naming the line or element that is none of these
  */
-export function parseReplay(given: string, slotSeconds?: number): ReplayInput {
+export function parseReplay(given: string | Uint8Array, slotSeconds?: number): ReplayInput {
+  const octets =
+    typeof given === 'string' ? Buffer.from(given) : Buffer.from(given.buffer, given.byteOffset, given.length)
   // editors of another system put a mark before the text
-  const text = given.replace(/^\uFEFF/, '')
-  const whole = tryParse(text)
-  const entries = () => (whole === undefined ? linesOf(text) : spread({ raw: whole, at: '' }))
+  const start = octets.subarray(0, 3).toString() === '\uFEFF' ? 3 : 0
+  const whole = parseWhole(octets, start)
+  const entries = () => (whole === undefined ? linesOf(octets, start) : spread({ raw: whole, at: '' }))
   const timing = slotTiming(sampleOf(entries()), slotSeconds)
   const out: ReplayInput = { readings: [], given: new Map(), timing }
   for (const entry of entries()) take(entry, out)
   return out
 }
 
-function* linesOf(text: string): Generator<Entry> {
+const NEW_LINE = 10
+/** octets that are safely one string */
+const ONE_STRING = 0x1fff_0000
+
+/** The document where it is one over several lines, or a single line; undefined where every line speaks for itself. */
+function parseWhole(octets: Buffer, start: number): unknown {
+  const stop = octets.indexOf(NEW_LINE, start)
+  const isSingle = stop < 0 || octets.subarray(stop).toString('latin1', 0, 100).trim() === ''
+  if (!isSingle && tryParse(octets.toString('utf8', start, stop)) !== undefined) return undefined
+  return octets.length - start <= ONE_STRING ? tryParse(octets.toString('utf8', start)) : undefined
+}
+
+function* linesOf(octets: Buffer, from: number): Generator<Entry> {
   let n = 0
-  for (let start = 0; start < text.length; ) {
-    const stop = text.indexOf('\n', start)
-    const line = text.slice(start, stop < 0 ? text.length : stop)
-    start += line.length + 1
+  for (let start = from; start < octets.length; ) {
+    const found = octets.indexOf(NEW_LINE, start)
+    const stop = found < 0 ? octets.length : found
+    const line = octets.toString('utf8', start, stop)
+    start = stop + 1
     n++
     if (line.trim() === '') continue
     const at = `line ${n}`

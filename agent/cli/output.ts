@@ -72,7 +72,7 @@ export function layTable(
   terminalWidth: number
 ): string[] {
   const widths = head.map((title, i) =>
-    Math.max(displayWidth(title), ...rows.map(row => displayWidth(row[i] ?? '')))
+    rows.reduce((widest, row) => Math.max(widest, displayWidth(row[i] ?? '')), displayWidth(title))
   )
   const lay = (row: readonly string[]) =>
     row.map((cell, i) => (i === head.length - 1 ? cell : padDisplay(cell, widths[i] as number))).join('  ')

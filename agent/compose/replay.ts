@@ -14,11 +14,11 @@ export interface ReplayPlace {
 }
 
 /**
- * Runs the checks over the text of a file of readings.
+ * Runs the checks over the text (or its octets) of a file of readings.
  * @param place slot length and zone, or the whole configuration, whose meters give capacities, parents and limits
  * @throws CodecError CODEC_SHAPE naming the line that is no reading
  */
-export function replayFile(text: string, place: GatewayConfig | ReplayPlace): ReplayReport {
+export function replayFile(text: string | Uint8Array, place: GatewayConfig | ReplayPlace): ReplayReport {
   const { readings, given, timing } = parseReplay(text, place.slotSeconds)
   const { slotSeconds, originS, zoned } = timing
   const first = readings.reduce((least, reading) => Math.min(least, reading.slot), readings[0]?.slot ?? 0)

@@ -6,7 +6,7 @@ import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
-import type { DayFeatures, Peers, Residual } from '../../agent/check/pattern-days.ts'
+import { type DayFeatures, type Peers, type Residual, weeklyLogs } from '../../agent/check/pattern-days.ts'
 import { judgeDays } from '../../agent/check/pattern-judge.ts'
 import { judgePhases } from '../../agent/check/pattern-phases.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
@@ -251,8 +251,13 @@ t.test('replay', async t => {
   t.equal(report.readings, lost.length)
   const leap = report.findings.filter(one => one.rule === 'physical')
   t.match(leap, [{ slot: fleet.firstSlot + 300, cause: 'leap', verdict: 'violated' }])
+  t.match(
+    report.findings.filter(one => one.rule === 'spike'),
+    [{ slot: fleet.firstSlot + 300, hiddenBy: 'physical' }],
+    'a load of that size would be a spike'
+  )
   t.ok(
-    report.findings.every(one => ['physical', 'read-success'].includes(one.rule)),
+    report.findings.every(one => one.hiddenBy !== null || ['physical', 'read-success'].includes(one.rule)),
     report.findings.map(f => f.rule).join()
   )
   t.ok(report.findings.some(one => one.rule === 'read-success' && one.meter === null))
@@ -315,6 +320,7 @@ t.test('replay: how long the slots of a file are, and when', async t => {
   const at = (n: number) => new Date(Date.UTC(2026, 4, 4) + n * 3_600_000).toISOString()
   const times = [0, 1, 2, 5, 6].map(n => hourly(n, { slotStart: at(n) })).join('\n')
   t.same(parseReplay(times).timing, { slotSeconds: 3600, originS: 0, zoned: true }, 'from the times')
+  t.same(parseReplay(Buffer.from(`\uFEFF${times}`)), parseReplay(times), 'octets are as good as text')
   t.equal(parseReplay(times, 900).timing.slotSeconds, 900, 'what the caller knows wins')
   t.equal(parseReplay(times).readings[4]?.slot, Date.UTC(2026, 4, 4, 6) / 3_600_000)
   t.equal(parseReplay(hourly(0, { slotStart: at(0) })).timing.slotSeconds, 900, 'one reading tells nothing')
@@ -623,6 +629,29 @@ t.test('thefts as days show them', async t => {
 
   const fifth = (from: number) => daysOf(34, shop, 0.02, day => (day >= from ? 0.78 : 1))
   t.match(judgeDays(fifth(22), limits, undefined), { cause: 'drop' }, 'a fifth, from one day to the next')
+  const ramp = (from: number) => daysOf(40, shop, 0.03, day => Math.exp(-0.03 * Math.max(0, day - from)))
+  t.match(
+    judgeDays(ramp(24), limits, undefined),
+    { cause: 'drift' },
+    'deep enough for a drop, but day by day'
+  )
+  t.match(
+    judgeDays(
+      daysOf(40, shop, 0.03, day => (day >= 24 ? 0.6 : 1)),
+      limits,
+      undefined,
+      undefined,
+      24
+    ),
+    { cause: 'drop' },
+    'a drop that has lasted'
+  )
+  const sliding = daysOf(42, shop, 0.02, day => Math.exp(-0.012 * day))
+  const sliders: Peers = {
+    days: new Map(sliding.map(({ day }) => [day, alike(day, 0)])),
+    weeks: weeklyLogs(sliding)
+  }
+  t.match(judgeDays(sliding, limits, sliders), { cause: 'drift' }, 'where all the neighbours drift too')
   const season = daysOf(34, shop, 0.02, day => 1 - 0.011 * Math.max(0, day - 10))
   t.equal(judgeDays(season, limits, undefined), undefined, 'a fifth within weeks')
 

@@ -518,6 +518,24 @@ t.test('forms and loads that other writers may choose', async t => {
     t.equal(verdictOf(findings[first], 'flat-line')?.cause, 'load')
   })
 
+  t.test('spikes of the first days, and those that no meter can pass', async t => {
+    const meter = meterPoint({ ratedKva: undefined })
+    const early = (days: number, factor: number) => {
+      const at = 96 * days + 40
+      let energy = 1000
+      const readings = Array.from({ length: at + 1 }, (_, n) => {
+        energy += (0.2 + 0.1 * Math.sin(n / 15.3)) * (n === at ? factor : 1)
+        return reading(meter, SLOT + n, { 100: Math.round(energy * 100) / 100 })
+      })
+      const { findings } = run(meter, readings)
+      return verdictOf(findings[at], 'spike')?.verdict
+    }
+    t.equal(early(3, 5), 'violated', 'five times anything before it')
+    t.equal(early(3, 1.4), 'holds', 'a first evening may be higher than a first morning')
+    t.equal(early(0, 5), 'no-evidence', 'the first day')
+    t.equal(early(9, 30), 'violated', 'hidden by rule physical, but told')
+  })
+
   t.test('hours out of turn are forgotten in days, a burst is remembered for weeks', async t => {
     const after = (scores: readonly number[], days: number) => {
       const profile = emptyProfile()

@@ -112,6 +112,8 @@ t.test('text takes the columns it takes', async t => {
     'nothing is cut where there is no terminal'
   )
   t.same(layTable(['a', 'b'], [['1']], 80), ['a  b', '1'], 'a short row')
+  const many = Array.from({ length: 200_000 }, () => ['1'])
+  t.equal(layTable(['a'], many, 80).length, 200_001, 'as many rows as there may be findings')
 })
 
 t.test('the language', async t => {

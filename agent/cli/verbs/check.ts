@@ -50,7 +50,7 @@ export const checkVerb: Verb = {
             timezone: knownZone(textOption(options, 'timezone') ?? 'Asia/Shanghai')
           }
         : loadConfig(configFile)
-    const report = replayFile(file === '-' ? await readStdin() : readText(file), place)
+    const report = replayFile(file === '-' ? await readStdin() : readOctets(file), place)
     const holds = report.findings.every(finding => finding.verdict === 'holds')
     out.document({ file, holds, ...report })
     out.tell([
@@ -106,9 +106,9 @@ function knownZone(zone: string): string {
   }
 }
 
-function readText(file: string): string {
+function readOctets(file: string): Uint8Array {
   try {
-    return readFileSync(file, 'utf8')
+    return readFileSync(file)
   } catch (cause) {
     throw new UsageError(
       'USAGE_NOT_FOUND',
