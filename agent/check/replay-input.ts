@@ -22,6 +22,7 @@ export interface ReplayInput {
 
 /** A reading, meter, list or wrapper as parsed, and where in the text it stands. */
 interface Entry {
+  /** undefined where the text is no JSON */
   readonly raw: unknown
   readonly at: string
 }
@@ -70,11 +71,7 @@ function* linesOf(octets: Buffer, from: number): Generator<Entry> {
     start = stop + 1
     n++
     if (line.trim() === '') continue
-    const at = `line ${n}`
-    const raw = tryParse(line)
-    if (raw === undefined)
-      throw new CodecError('CODEC_SHAPE', 'not JSON', { at, next: 'give one reading a line' })
-    yield* spread({ raw, at })
+    yield* spread({ raw: tryParse(line), at: `line ${n}` })
   }
 }
 
@@ -105,6 +102,8 @@ function* sampleOf(entries: Iterable<Entry>): Generator<Readonly<Record<string, 
 }
 
 function take({ raw: entry, at }: Entry, out: ReplayInput): void {
+  if (entry === undefined)
+    throw new CodecError('CODEC_SHAPE', 'not JSON', { at, next: 'give one reading a line' })
   const raw = asObject(entry)
   if (raw && 'meters' in raw) {
     noteMeters(raw['meters'], out.given)

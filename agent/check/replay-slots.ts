@@ -5,8 +5,10 @@ export interface SlotTiming {
   readonly slotSeconds: number
   /** seconds to add to slot x slotSeconds for the instant it began; 0 where slots count from 1970 */
   readonly originS: number
-  /** false where the file counts slots from a midnight of its own: a zone has no say in its days */
-  readonly zoned: boolean
+  /** minutes east of UTC that the times themselves give; undefined where they are in UTC, which says nothing of the place */
+  readonly utcOffsetMinutes: number | undefined
+  /** slots count from a midnight of the file's own: no zone has a say in its days */
+  readonly isOwnCount: boolean
 }
 
 /** The length of a slot in the field, and of a file that does not say. */
@@ -21,6 +23,8 @@ interface Sample {
   readonly meter: unknown
   readonly slot: number | undefined
   readonly startS: number | undefined
+  /** minutes east of UTC in the text of the time, where it is not given in UTC */
+  readonly offset: number | undefined
 }
 
 /**
@@ -36,27 +40,34 @@ export function slotTiming(
   const samples = [...entries].map(sampleOf)
   const slotSeconds = given ?? lengthByNumbers(samples) ?? lengthByTimes(samples) ?? USUAL_SLOT_SECONDS
   const timed = samples.find(one => one.slot !== undefined && one.startS !== undefined)
+  const utcOffsetMinutes = samples.find(one => one.offset !== undefined)?.offset
   if (timed)
     return {
       slotSeconds,
       originS: (timed.startS as number) - (timed.slot as number) * slotSeconds,
-      zoned: true
+      utcOffsetMinutes,
+      isOwnCount: false
     }
-  const ownCount =
+  const isOwnCount =
     samples.length > 0 &&
     samples.every(
       ({ slot, startS }) => startS === undefined && (slot === undefined || slot * slotSeconds < OWN_COUNT_S)
     )
-  return { slotSeconds, originS: ownCount ? FIRST_MONDAY_S : 0, zoned: !ownCount }
+  return isOwnCount
+    ? { slotSeconds, originS: FIRST_MONDAY_S, utcOffsetMinutes: 0, isOwnCount }
+    : { slotSeconds, originS: 0, utcOffsetMinutes, isOwnCount }
 }
 
 function sampleOf(raw: Readonly<Record<string, unknown>>): Sample {
   const slot = typeof raw['slot'] === 'string' && raw['slot'] !== '' ? Number(raw['slot']) : raw['slot']
-  const start = typeof raw['slotStart'] === 'string' ? parseInstant(raw['slotStart']) : undefined
+  const text = typeof raw['slotStart'] === 'string' ? raw['slotStart'].trim() : ''
+  const start = parseInstant(text)
+  const [, sign, hours, minutes] = (start !== undefined && /([+-])(\d\d):?(\d\d)$/.exec(text)) || []
   return {
     meter: raw['meter'],
     slot: typeof slot === 'number' && Number.isInteger(slot) ? slot : undefined,
-    startS: start === undefined ? undefined : start / 1000
+    startS: start === undefined ? undefined : start / 1000,
+    offset: sign === undefined ? undefined : Number(`${sign}1`) * (60 * Number(hours) + Number(minutes))
   }
 }
 

@@ -12,6 +12,8 @@ export interface ReplayReport {
   readonly meters: number
   readonly readings: number
   readonly slotSeconds: number
+  /** minutes east of UTC at which its days begin */
+  readonly utcOffsetMinutes: number
   readonly slotFrom: number
   readonly slotTo: number
   readonly findings: readonly ReplayFinding[]
@@ -72,6 +74,7 @@ export function replayReadings(
     meters: known.length,
     readings: readings.length,
     slotSeconds,
+    utcOffsetMinutes: options.utcOffsetMinutes,
     slotFrom: first,
     slotTo: last,
     ...episodes(found, alarms, options),

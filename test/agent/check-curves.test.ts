@@ -29,7 +29,7 @@ import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtu
 
 const RULES = loadRules()
 const OPTIONS = { rules: RULES, slotSeconds: 900, utcOffsetMinutes: 480 }
-const PLACE = { timezone: 'Asia/Shanghai' }
+const PLACE = {}
 
 t.test('a reading as JSON, there and back', async t => {
   const meter = meterPoint()
@@ -319,14 +319,15 @@ t.test('replay: how long the slots of a file are, and when', async t => {
     JSON.stringify({ meter: 'A', values: { 100: String(n) }, ...more })
   const at = (n: number) => new Date(Date.UTC(2026, 4, 4) + n * 3_600_000).toISOString()
   const times = [0, 1, 2, 5, 6].map(n => hourly(n, { slotStart: at(n) })).join('\n')
-  t.same(parseReplay(times).timing, { slotSeconds: 3600, originS: 0, zoned: true }, 'from the times')
+  const OPEN = { utcOffsetMinutes: undefined, isOwnCount: false }
+  t.same(parseReplay(times).timing, { slotSeconds: 3600, originS: 0, ...OPEN }, 'from the times')
   t.same(parseReplay(Buffer.from(`\uFEFF${times}`)), parseReplay(times), 'octets are as good as text')
   t.equal(parseReplay(times, 900).timing.slotSeconds, 900, 'what the caller knows wins')
   t.equal(parseReplay(times).readings[4]?.slot, Date.UTC(2026, 4, 4, 6) / 3_600_000)
   t.equal(parseReplay(hourly(0, { slotStart: at(0) })).timing.slotSeconds, 900, 'one reading tells nothing')
   // slots of a count of its own keep their numbers, and are told at their times
   const own = [0, 1, 2].map(n => hourly(n, { slot: n, slotStart: at(n) })).join('\n')
-  t.same(parseReplay(own).timing, { slotSeconds: 3600, originS: Date.UTC(2026, 4, 4) / 1000, zoned: true })
+  t.same(parseReplay(own).timing, { slotSeconds: 3600, originS: Date.UTC(2026, 4, 4) / 1000, ...OPEN })
   const fallen = `${own}\n${hourly(-500, { slot: 3, slotStart: at(3) })}`
   t.match(replayFile(fallen, PLACE), {
     slotSeconds: 3600,
@@ -334,8 +335,40 @@ t.test('replay: how long the slots of a file are, and when', async t => {
     findings: [{ rule: 'register', slot: 3, slotStart: '2026-05-04T03:00:00Z' }]
   })
   const bare = [0, 1, 2].map(n => hourly(n, { slot: n })).join('\n')
-  t.same(parseReplay(bare).timing, { slotSeconds: 900, originS: 345_600, zoned: false }, 'a Monday')
-  t.same(parseReplay(hourly(0, { slot: 1_943_776 })).timing, { slotSeconds: 900, originS: 0, zoned: true })
+  t.same(
+    parseReplay(bare).timing,
+    { slotSeconds: 900, originS: 345_600, utcOffsetMinutes: 0, isOwnCount: true },
+    'a Monday'
+  )
+  t.same(parseReplay(hourly(0, { slot: 1_943_776 })).timing, { slotSeconds: 900, originS: 0, ...OPEN })
+})
+
+t.test('replay: in which zone the days of a file begin', async t => {
+  // a household by the clock of the zone `east` hours east of UTC
+  const household = (east: number, change: (hour: number) => number = () => 1) => {
+    let energy = 1000
+    return Array.from({ length: 96 * 3 }, (_, n) => {
+      const hour = (n / 4 + east) % 24
+      energy += (hour < 6 ? 0.1 : hour < 17 ? 0.2 : 0.5) * change(hour)
+      const slotStart = new Date(Date.UTC(2026, 4, 4) + n * 900_000).toISOString()
+      return JSON.stringify({ meter: 'A', slotStart, values: { 100: String(energy) } })
+    }).join('\n')
+  }
+  t.equal(replayFile(household(8), PLACE).utcOffsetMinutes, 480)
+  t.equal(replayFile(household(0), PLACE).utcOffsetMinutes, 0, 'local times written as UTC')
+  t.equal(replayFile(household(0), { timezone: 'Asia/Shanghai' }).utcOffsetMinutes, 480, 'as named')
+  t.equal(
+    replayFile(
+      household(0, hour => (hour < 6 ? 3 : 1)),
+      PLACE
+    ).utcOffsetMinutes,
+    480,
+    'no quiet hours'
+  )
+  t.equal(replayFile('', PLACE).utcOffsetMinutes, 480)
+  const written = household(0).replaceAll('Z"', '+05:30"')
+  t.equal(replayFile(written, PLACE).utcOffsetMinutes, 330, 'the times say where they are from')
+  t.equal(replayFile(household(0).replace(/"slotStart":"[^"]*"/g, '"slot":7'), PLACE).utcOffsetMinutes, 0)
 })
 
 t.test('replay: thousands of findings are told in good time', async t => {

@@ -27,8 +27,10 @@ export const checkVerb: Verb = {
     },
     {
       flags: '--timezone <zone>',
-      about: ['zone of days, without --config', '时区(无 --config 时)'],
-      fallback: 'Asia/Shanghai'
+      about: [
+        "zone of days, without --config; by the file's times and loads when left out, else Asia/Shanghai",
+        '时区(无 --config 时),缺省按文件时间与负荷推断,否则为 Asia/Shanghai'
+      ]
     }
   ],
   examples: ['wattproof readings --json > day.json && wattproof check --replay day.json'],
@@ -43,11 +45,12 @@ export const checkVerb: Verb = {
     const configFile = textOption(options, 'config')
     const { replayFile } = await import('../../compose/replay.ts')
     const slotSeconds = textOption(options, 'slotSeconds')
+    const zone = textOption(options, 'timezone')
     const place =
       configFile === undefined
         ? {
             slotSeconds: slotSeconds === undefined ? undefined : parseCount(slotSeconds, '--slot-seconds'),
-            timezone: knownZone(textOption(options, 'timezone') ?? 'Asia/Shanghai')
+            timezone: zone === undefined ? undefined : knownZone(zone)
           }
         : loadConfig(configFile)
     const report = replayFile(file === '-' ? await readStdin() : readOctets(file), place)
