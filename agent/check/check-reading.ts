@@ -23,6 +23,7 @@ import {
   checkSwing,
   feedsBack,
   notePowerFactor,
+  noteRise,
   slotKva
 } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
@@ -203,6 +204,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
   notePattern(c, options)
   noteWiring(c)
   notePowerFactor(c)
+  noteRise(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
   // after leap upon leap the base moves on, yet the next must still be told from a bad value

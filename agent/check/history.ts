@@ -33,6 +33,8 @@ export interface MeterHistory {
   exports: boolean
   /** energy flowed back in the last slot */
   fedBack: boolean
+  /** rises of swing's size lately, decaying: what starts and stops like that by itself */
+  rises: number
   /** Slots in a row with a phase backwards. */
   backwardSlots: number
   /** Readings with values so far. */
@@ -175,6 +177,7 @@ export function emptyHistory(): MeterHistory {
     peak: 0,
     exports: false,
     fedBack: false,
+    rises: 0,
     backwardSlots: 0,
     seen: 0,
     day: { number: -1, start: 0, sum: 0, broken: false },

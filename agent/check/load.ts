@@ -48,13 +48,13 @@ export function checkSwing(
     return noEvidence('swing', 'no load before or no reference')
   if (c.meter.ratedKva === undefined && usualTop === undefined)
     return noEvidence('swing', 'pattern not yet known')
-  const floor = c.limits.get('swing', 'floor') * reference
   const high = Math.max(load, before)
-  // what comes and goes with the sun is no load, as far as the sun has ever gone
-  if ((c.history.fedBack || feedsBack(c)) && high <= c.limits.get('swing', 'peakFactor') * c.history.peak)
-    return noEvidence('swing', 'feeds back')
-  const low = Math.max(Math.min(load, before), floor)
-  const factor = high / low - 1
+  // what comes and goes with the sun is no load, as far as the sun has ever gone; nor is the next start of a pump that starts every few days
+  if (high <= c.limits.get('swing', 'peakFactor') * c.history.peak) {
+    if (c.history.fedBack || feedsBack(c)) return noEvidence('swing', 'feeds back')
+    if (c.history.rises >= HABIT_RISES) return noEvidence('swing', 'starts and stops by itself')
+  }
+  const factor = swingFactor(c, load, before, reference)
   const rising = load > before
   const numbers = () => ({ loadKva: round(load), beforeKva: round(before), percent: round(100 * factor) })
   const level = factor / c.limits.get('swing', 'factor')
@@ -67,6 +67,33 @@ export function checkSwing(
     }
   }
   return judge('swing', level, numbers, { flag: 'swing' })
+}
+
+/** Rise or fall over the smaller load, with the rule's floor; a hundredth of what the meter can carry is no load to speak of. */
+function swingFactor(c: MeterContext, load: number, before: number, reference: number): number {
+  const floor = Math.max(c.limits.get('swing', 'floor') * reference, leastKva(c))
+  return Math.max(load, before) / Math.max(Math.min(load, before), floor) - 1
+}
+
+/** A hundredth of the largest load of the meter, primary kVA: under it nothing is a spike or a swing. */
+export function leastKva(c: MeterContext): number {
+  const phases = c.wiring === 'single' ? 1 : 3
+  const amps = c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps')
+  return (0.01 * phases * (c.pt > 1 ? 58 : 230) * amps * c.ct * c.pt) / 1000
+}
+
+/** a start every two or three days, over a week or more; and how soon it is forgotten: half in a week, by quarters of an hour */
+const HABIT_RISES = 4
+const RISES_DECAY = 0.999
+
+/** Takes the slot's rise, if it is one, into the meter's habit. */
+export function noteRise(c: MeterContext): void {
+  const load = slotKva(c)
+  const { load: before, peak } = c.history
+  c.history.rises *= RISES_DECAY ** (4 * c.slotHours)
+  if (load === undefined || before === null || load <= before || peak <= 0 || c.step.slots > 1) return
+  if (swingFactor(c, load, before, referenceKva(c) ?? peak) > c.limits.get('swing', 'factor'))
+    c.history.rises++
 }
 
 /**

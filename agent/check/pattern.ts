@@ -2,7 +2,7 @@
 import type { CheckOptions, MeterContext } from './context.ts'
 import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID } from './item-values.ts'
-import { slotKva } from './load.ts'
+import { leastKva, slotKva } from './load.ts'
 import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
 import {
   binOf,
@@ -105,7 +105,7 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   if (taughtShare(c) < FIRST_DAY) return noEvidence('spike', 'pattern not yet known')
   const floor = spreadFloor(c)
   // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
-  const isLarge = load >= c.limits.get('spike', 'share') * c.history.peak
+  const isLarge = load >= Math.max(c.limits.get('spike', 'share') * c.history.peak, leastKva(c))
   const isKnown = taughtShare(c) >= 1 && isVisited(c, usual)
   const score = isKnown && isLarge ? scoreOf(load, usual, floor) : 0
   const limit = spikeLimit(c)
@@ -117,7 +117,9 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
     limit: round(limit),
     peakKva: round(c.history.peak)
   })
-  return judge('spike', Math.max(score / limit, load / peakLimit(c)), numbers, { flag: 'pattern' })
+  return judge('spike', Math.max(score / limit, load / Math.max(peakLimit(c), leastKva(c))), numbers, {
+    flag: 'pattern'
+  })
 }
 
 /** Load that is news at any hour: well above the highest the meter drew in the last months. */
