@@ -9,7 +9,8 @@ import {
   checkImbalance,
   checkPhaseLoss,
   checkRange,
-  checkReactive
+  checkReactive,
+  noteUnmet
 } from './electrical.ts'
 import type { Finding } from './finding.ts'
 import { holds, noEvidence, violated } from './finding.ts'
@@ -35,6 +36,7 @@ import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
   fingerprintOf,
   noteRatioValues,
+  noteVoltage,
   testFingerprint,
   testIdentity,
   testLegal,
@@ -132,6 +134,7 @@ export function checkReading(
   findings.push(...ratio, verdict)
   findings.push(...(options.area ?? []).filter(finding => !finding.rule.startsWith('ratio-')))
   const enabled = findings.filter(finding => own.enabled(finding.rule))
+  noteVoltage(c, ratio.find(one => one.rule === 'ratio-voltage')?.verdict === 'holds')
   advance(c, options)
   history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
@@ -205,6 +208,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
   noteWiring(c)
   notePowerFactor(c)
   noteRise(c)
+  noteUnmet(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
   // after leap upon leap the base moves on, yet the next must still be told from a bad value

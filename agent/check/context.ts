@@ -6,6 +6,7 @@ import type { MeterHistory } from './history.ts'
 import {
   amps,
   apparentPower,
+  derivedFactor,
   factor,
   ID,
   ItemValues,
@@ -51,7 +52,10 @@ export interface MeterContext {
   readonly kva: number | undefined
   /** mean kW over the slot from the registers, primary, import minus export; undefined without a base */
   readonly meanKw: number | undefined
+  /** |power factor| as the meter gives it */
   readonly powerFactor: number | undefined
+  /** the same, or P over U x I where it gives none: good enough for a load */
+  readonly loadFactor: number | undefined
   /** phases A, B, C on the meter's side; null where the meter has none. V, A, kW */
   readonly volts: readonly (number | null)[]
   readonly lineVolts: readonly (number | null)[]
@@ -73,7 +77,9 @@ export function meterContext(
   const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
   const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary
   const step = stepOf(values, RATED_AMPS, ct === 1, pt > 1)
-  const kva = apparentPower(values)
+  const stated = powerFactor(values)
+  const loadFactor = stated ?? derivedFactor(values)
+  const kva = apparentPower(values, loadFactor)
   const k = ct * pt
   const net = step.kind === 'step' && step.import !== undefined ? step.import - (step.export ?? 0) : undefined
   return {
@@ -91,7 +97,8 @@ export function meterContext(
     live: reading.source === SOURCE.live,
     kva: kva === undefined ? undefined : kva * k,
     meanKw: net === undefined ? undefined : ((net / 1000) * k) / (step.slots * slotHours),
-    powerFactor: powerFactor(values),
+    powerFactor: stated,
+    loadFactor,
     volts: phases(values, ID.voltage, volts),
     lineVolts: phases(values, ID.lineVoltage, volts),
     amps: phases(values, ID.current, amps),

@@ -20,6 +20,8 @@ export function checkRange(c: MeterContext): Finding {
     if (u < 0 || u > most)
       return violated('range', { item, volts: round(u), limit: most }, { flag: 'range', cause: 'voltage' })
   }
+  const supply = supplyVoltage(c)
+  if (supply) return violated('range', supply, { flag: 'range', cause: 'supply-voltage' })
   const current = impossibleCurrent(c)
   if (current) return violated('range', current, { flag: 'range', cause: 'current' })
   for (const item of [ID.powerFactor, ...ID.phasePowerFactor]) {
@@ -37,6 +39,22 @@ export function checkRange(c: MeterContext): Finding {
       return violated('range', { hertz: round(hertz) }, { flag: 'range', cause: 'frequency' })
   }
   return seen > 0 ? holds('range') : noEvidence('range', 'nothing to check')
+}
+
+/** A line that is far off the voltage it usually has, both ways; a phase that is gone is for rule phase-loss. */
+function supplyVoltage(c: MeterContext): Record<string, number> | undefined {
+  const { usualVolts } = c.history
+  if (usualVolts <= 0) return undefined
+  const limit = c.limits.get('range', 'supply')
+  const lost = c.limits.get('phase-loss', 'ratio')
+  for (const [item, u] of [...c.volts, ...c.lineVolts].entries()) {
+    if (u === null || u <= 10) continue
+    // line voltages have their own usual one
+    const usual = item < 3 === c.volts.some(x => x !== null && x > 10) ? usualVolts : undefined
+    if (usual === undefined || u < lost * usual || Math.abs(u / usual - 1) <= limit) continue
+    return { volts: round(u), usualVolts: round(usual) }
+  }
+  return undefined
 }
 
 /**
@@ -148,16 +166,19 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   const before = c.history.power
   // both ends of the slot under load, or the load may have come a moment ago
   const steady = before === null ? 0 : Math.min(Math.abs(p), Math.abs(before))
-  const counts = (steady * hours * 1000) / c.history.resolution
+  // of a register that stands still all the slots count in which it did
+  const waiting = gained === 0 ? c.history.unmet : 0
+  const integral = waiting + steady * hours * 1000
+  const counts = integral / c.history.resolution
   const out: Finding[] = []
   // where currents are not read the power speaks alone
   if (counts < c.limits.get('zero-energy', 'counts') || (currents > 0 && flowing === 0))
     out.push(noEvidence('zero-energy', 'load too low'))
   else {
-    const ratio = gained / (steady * hours * 1000)
+    const ratio = gained / integral
     const level = c.limits.get('zero-energy', 'ratio') / Math.max(0.001, ratio)
     out.push(
-      judge('zero-energy', level, () => ({ kwh: gained / 1000, expectedKwh: round(steady * hours) }), {
+      judge('zero-energy', level, () => ({ kwh: gained / 1000, expectedKwh: round(integral / 1000) }), {
         flag: 'consistency'
       })
     )
@@ -180,6 +201,17 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
     )
   }
   return out
+}
+
+/** Takes the slot's power into what a register that stands still has missed. Called before the history's power is replaced. */
+export function noteUnmet(c: MeterContext): void {
+  const { step, history } = c
+  const p = totalPower(c.values)
+  if (step.kind !== 'step' || step.import === undefined) return
+  const flows = c.live && p !== undefined && (p > 0 || step.export !== undefined)
+  if (step.import + (step.export ?? 0) > 0 || step.event || !flows || history.power === null)
+    history.unmet = 0
+  else history.unmet += Math.min(Math.abs(p), history.power) * step.slots * c.slotHours * 1000
 }
 
 /** V12: the meter's clock against ours, and a step of it since the last reading. */

@@ -31,7 +31,9 @@ export function noteLevel(c: MeterContext): void {
   const alike = increment > 0 && Math.abs(increment - level.size) <= resolution
   const gain = level.integral > 0 ? level.energy / level.integral : 1
   const off = increment - gain * integral
-  if (level.run < SUSPECT) learn(level, increment, integral, Math.abs(off))
+  // a register that stands still under load is stopped, and teaches nothing of the one that runs
+  const isStopped = increment === 0 && integral > 2 * resolution
+  if (level.run < SUSPECT && !isStopped) learn(level, increment, integral, Math.abs(off))
   if (!alike) {
     // in the first slot of a run the load has just come or gone: the ends of the slot tell little of what was between
     stop(level)

@@ -31,8 +31,9 @@ export function checkFlatLine(c: MeterContext): Finding {
   const limit = Math.max(c.limits.get('flat-line', 'slots'), 1 / c.slotHours)
   if (still.slots + 1 > limit && still.moved > 0.9 * still.pairs && still.pairs >= LEARN_PAIRS)
     return violated('flat-line', { slots: still.slots + 1, limit }, { flag: 'consistency', cause: 'frozen' })
+  const isCoarse = still.increment < MANY_COUNTS * c.history.resolution
   const loadLimit = Math.max(
-    c.limits.get('flat-line', 'loadSlots'),
+    c.limits.get('flat-line', 'loadSlots') * (isCoarse ? 2 : 1),
     1.5 * still.longestLoad + 8,
     8 / c.slotHours
   )
@@ -61,20 +62,30 @@ export function noteFlatLine(c: MeterContext): void {
   noteLevel(c)
   const { step } = c
   if (step.kind !== 'step' || step.import === undefined || step.slots !== 1 || step.event) return
-  // the same count of counts, give or take the cut-off
-  const alike =
-    Math.abs(step.import - still.increment) <= resolution && step.import >= LEAST_COUNTS * resolution
+  // the same count of counts, give or take the one that the cut-off makes: two neighbours, not three
+  const least = Math.min(step.import, still.increment)
+  const most = Math.max(step.import, still.most)
+  const alike = most - least <= resolution && step.import >= LEAST_COUNTS * resolution
   if (!alike) {
-    if (still.load > 0) still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, 48))
+    if (still.load > 0)
+      still.longestLoad = Math.max(0.99 * still.longestLoad, Math.min(still.load, LONGEST_LEARNED))
     still.load = 0
     still.increment = step.import
+    still.most = step.import
     return
   }
+  still.increment = least
+  still.most = most
   const shown = againstPower(c, step.import)
   // of a load large enough to vary, or one that the power contradicts
-  if (shown === 'other' || (shown === 'unknown' && step.import >= 20 * resolution)) still.load++
+  if (shown === 'other' || (shown === 'unknown' && step.import >= FEW_COUNTS * resolution)) still.load++
 }
 
+/** a run that was longer is no habit */
+const LONGEST_LEARNED = 48
+/** Fewer counts a slot say something only in longer runs, and fewer yet nothing. */
+const MANY_COUNTS = 20
+const FEW_COUNTS = 10
 /** Fewer counts a slot are alike by the cut-off alone. */
 const LEAST_COUNTS = 5
 

@@ -31,10 +31,14 @@ export interface MeterHistory {
   peak: number
   /** The export register has moved: there is generation. */
   exports: boolean
+  /** power integral since the registers last moved, 0.001 kWh on the meter's side */
+  unmet: number
   /** energy flowed back in the last slot */
   fedBack: boolean
   /** rises of swing's size lately, decaying: what starts and stops like that by itself */
   rises: number
+  /** Voltage this meter has where it is on the ladder of system voltages, meter's side, V: running mean; 0 before the first, or under another PT */
+  usualVolts: number
   /** Slots in a row with a phase backwards. */
   backwardSlots: number
   /** Readings with values so far. */
@@ -81,9 +85,10 @@ export interface StillState {
   /** pairs of unlike readings, and those whose voltage moved */
   pairs: number
   moved: number
-  /** increments in a row that were alike, their size, and the longest such run lately */
+  /** increments in a row that were alike, the least and the most of them, and the longest such run lately */
   load: number
   increment: number
+  most: number
   longestLoad: number
 }
 
@@ -162,7 +167,17 @@ export function emptyHistory(): MeterHistory {
     power: null,
     drift: null,
     stamp: null,
-    still: { digits: -1, volts: -1, slots: 0, pairs: 0, moved: 0, load: 0, increment: 0, longestLoad: 0 },
+    still: {
+      digits: -1,
+      volts: -1,
+      slots: 0,
+      pairs: 0,
+      moved: 0,
+      load: 0,
+      increment: 0,
+      most: 0,
+      longestLoad: 0
+    },
     level: {
       run: 0,
       size: -1,
@@ -176,8 +191,10 @@ export function emptyHistory(): MeterHistory {
     },
     peak: 0,
     exports: false,
+    unmet: 0,
     fedBack: false,
     rises: 0,
+    usualVolts: 0,
     backwardSlots: 0,
     seen: 0,
     day: { number: -1, start: 0, sum: 0, broken: false },

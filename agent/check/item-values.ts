@@ -10,6 +10,7 @@ export const ID = {
   reactive1: 130,
   reactive2: 140,
   demandImport: 220,
+  demandPresent: 224,
   voltage: [301, 302, 303],
   lineVoltage: [304, 305, 306],
   current: [311, 312, 313],
@@ -94,13 +95,35 @@ export function powerFactor(values: ItemValues): number | undefined {
   return undefined
 }
 
-/** kVA of the moment on the meter's side: register, else from P and PF, else from P and Q, else |P|. */
-export function apparentPower(values: ItemValues): number | undefined {
+/** P over the sum of U x I where the meter gives no factor of its own: only where it can be one, for both may be wrong. */
+export function derivedFactor(values: ItemValues): number | undefined {
+  const p = totalPower(values)
+  const ui = phaseKva(values)
+  if (p === undefined || ui === undefined || ui <= 0) return undefined
+  const pf = Math.abs(p) / ui
+  return pf >= DERIVED.least && pf <= DERIVED.most ? Math.min(1, pf) : undefined
+}
+const DERIVED = { least: 0.4, most: 1.05 }
+
+/** Sum of U x I over the phases that have both, kVA on the meter's side; undefined where a current lacks its voltage. */
+export function phaseKva(values: ItemValues): number | undefined {
+  let sum: number | undefined
+  for (let n = 0; n < ID.current.length; n++) {
+    const i = amps(values, ID.current[n] as number)
+    const u = volts(values, ID.voltage[n] as number)
+    if (i === undefined) continue
+    if (u === undefined) return undefined
+    sum = (sum ?? 0) + (u * Math.abs(i)) / 1000
+  }
+  return sum
+}
+
+/** kVA of the moment on the meter's side: register, else from P and the given power factor, else |P|. */
+export function apparentPower(values: ItemValues, pf: number | undefined): number | undefined {
   const s = kilo(values, ID.apparentPower)
   if (s !== undefined && s > 0) return s
   const p = totalPower(values)
   if (p === undefined) return undefined
-  const pf = powerFactor(values)
   return Math.abs(p) / (pf !== undefined && pf > 0.1 ? pf : 1)
 }
 

@@ -12,7 +12,7 @@ export function referenceKva(c: MeterContext): number | undefined {
 /** Load of the slot in kVA: from the registers (mean of the slot) where they can tell, else of the moment. */
 export function slotKva(c: MeterContext): number | undefined {
   if (c.meanKw === undefined) return c.step.kind === 'doubt' ? undefined : c.kva
-  const pf = c.powerFactor
+  const pf = c.loadFactor
   // one count more or less must not be a tenth of the load
   const countKw = (c.history.resolution / 1000 / c.slotHours / c.step.slots) * c.ct * c.pt
   const mean = Math.abs(c.meanKw)
@@ -52,7 +52,7 @@ export function checkSwing(
   // what comes and goes with the sun is no load, as far as the sun has ever gone; nor is the next start of a pump that starts every few days
   if (high <= c.limits.get('swing', 'peakFactor') * c.history.peak) {
     if (c.history.fedBack || feedsBack(c)) return noEvidence('swing', 'feeds back')
-    if (c.history.rises >= HABIT_RISES) return noEvidence('swing', 'starts and stops by itself')
+    if (startsByItself(c)) return noEvidence('swing', 'starts and stops by itself')
   }
   const factor = swingFactor(c, load, before, reference)
   const rising = load > before
@@ -85,6 +85,9 @@ export function leastKva(c: MeterContext): number {
 /** a start every two or three days, over a week or more; and how soon it is forgotten: half in a week, by quarters of an hour */
 const HABIT_RISES = 4
 const RISES_DECAY = 0.999
+
+/** Whether the meter shows the starts of a pump or the like, at whatever hour. */
+export const startsByItself = (c: MeterContext) => c.history.rises >= HABIT_RISES
 
 /** Takes the slot's rise, if it is one, into the meter's habit. */
 export function noteRise(c: MeterContext): void {
@@ -135,7 +138,8 @@ export function checkPowerFactor(c: MeterContext): Finding {
 /** Takes the power factor into the mean of the last hours. */
 export function notePowerFactor(c: MeterContext): void {
   const pf = factorUnderLoad(c)
-  if (typeof pf === 'string') return
+  // what a phase backwards leaves of the sum is no factor of the load
+  if (typeof pf === 'string' || (c.powerFactor === undefined && c.history.backwardSlots > 0)) return
   const before = c.history.factor ?? pf
   c.history.factor = before + Math.min(1, c.slotHours / FACTOR_HOURS) * (pf - before)
 }
@@ -162,7 +166,7 @@ function demandPowerFactor(c: MeterContext): number | undefined {
     if (reactive !== undefined && Math.max(step.import, reactive) >= 20 * history.resolution)
       return step.import / Math.hypot(step.import, reactive)
   }
-  return c.powerFactor
+  return c.loadFactor
 }
 
 function reactiveIncrement(c: MeterContext): number | undefined {

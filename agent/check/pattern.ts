@@ -2,7 +2,7 @@
 import type { CheckOptions, MeterContext } from './context.ts'
 import { type Finding, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID } from './item-values.ts'
-import { leastKva, slotKva } from './load.ts'
+import { leastKva, slotKva, startsByItself } from './load.ts'
 import { closeDay, KEPT_DAYS, openDay } from './pattern-days.ts'
 import {
   binOf,
@@ -103,6 +103,8 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   if (load === undefined || c.step.slots > 2) return noEvidence('spike', 'no load')
   const usual = usualOf(c, binAt(c, options))
   if (taughtShare(c) < FIRST_DAY) return noEvidence('spike', 'pattern not yet known')
+  if (startsByItself(c) && load <= c.limits.get('swing', 'peakFactor') * c.history.peak)
+    return noEvidence('spike', 'starts and stops by itself')
   const floor = spreadFloor(c)
   // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
   const isLarge = load >= Math.max(c.limits.get('spike', 'share') * c.history.peak, leastKva(c))

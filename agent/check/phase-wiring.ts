@@ -29,6 +29,8 @@ const NEAR = 0.05
 /** Above this share nothing flows back. */
 const WHOLE = 0.75
 const BACKWARD_SLOTS = 8
+/** of a load nobody gave a factor for; a day must show it then */
+const USUAL_FACTOR = 0.92
 
 /**
  * The phase whose transformer seems reversed where phase powers are not read: it takes its own part away from the sum twice.
@@ -38,8 +40,11 @@ export function backwardPhase(
   c: MeterContext
 ): { readonly phase: string; readonly share: number } | undefined {
   const p = totalPower(c.values)
-  const { powerFactor: pf, amps: i, volts: u } = c
-  if (p === undefined || pf === undefined || pf === 0 || c.wiring !== 'three' || !c.live) return undefined
+  const { amps: i, volts: u } = c
+  // where the meter gives no factor, the one the load had in the hours before stands for it, or what loads usually have
+  const pf = c.powerFactor ?? c.history.factor ?? USUAL_FACTOR
+  const near = c.powerFactor === undefined && c.history.factor === null ? 2 * NEAR : NEAR
+  if (p === undefined || pf === 0 || c.wiring !== 'three' || !c.live) return undefined
   if (c.phaseKw.some(x => x !== null)) return undefined
   const apparent = i.map((x, n) => (Math.abs(x ?? 0) * (u[n] ?? 0)) / 1000)
   const sum = apparent.reduce((a, b) => a + b, 0)
@@ -48,7 +53,7 @@ export function backwardPhase(
   if (share > WHOLE) return undefined
   const misses = apparent.map(one => Math.abs(share - Math.abs(1 - (2 * one) / sum)))
   const least = Math.min(...misses)
-  return least < NEAR ? { phase: 'ABC'[misses.indexOf(least)] as string, share } : undefined
+  return least < near ? { phase: 'ABC'[misses.indexOf(least)] as string, share } : undefined
 }
 
 /** Rule phase-reversed by the sum of the phases alone. */
@@ -56,7 +61,8 @@ function checkBackward(c: MeterContext): Finding {
   const backward = backwardPhase(c)
   if (!backward) return noEvidence('phase-reversed', 'no phase power')
   // generation on one phase looks the same by day
-  const needed = c.history.exports ? 24 / c.slotHours : BACKWARD_SLOTS
+  const guessed = c.powerFactor === undefined && c.history.factor === null
+  const needed = c.history.exports || guessed ? 24 / c.slotHours : BACKWARD_SLOTS
   if (c.history.backwardSlots < needed) return noEvidence('phase-reversed', 'may be generation')
   const numbers = { powerShare: round(backward.share, 3), phases: backward.phase }
   return violated('phase-reversed', numbers, { flag: 'phase', cause: 'reversed' })

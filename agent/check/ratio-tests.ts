@@ -128,6 +128,7 @@ export function testVoltage(c: MeterContext): Finding {
   const off = (u: number) => Math.min(...ladder.map(n => Math.abs(u / n - 1)))
   const numbers = { secondaryVolts: round(secondary), pt: c.pt, primaryVolts: round(primary) }
   if (off(primary) <= tolerance) return holds('ratio-voltage', numbers)
+  if (hasMoved(c, secondary)) return noEvidence('ratio-voltage', 'the line has moved, not the transformer')
   const register = c.history.ratio.ptRegister
   if (register > 1 && off(secondary * register) <= tolerance)
     return violated('ratio-voltage', numbers, { factor: round(c.pt / register, 6) })
@@ -163,6 +164,37 @@ export function testVoltage(c: MeterContext): Finding {
     }
   }
   return violated('ratio-voltage', numbers, best === undefined ? {} : { factor: round(best, 6) })
+}
+
+/** steps a voltage takes where the transformer is another one */
+const PT_STEPS = [5 / 3, Math.sqrt(3), 2, 3, 10 / 3, 3.5, 10, 20, 100].flatMap(step => [step, 1 / step])
+const STEP_TOLERANCE = 0.05
+/** and less than that is no move */
+const LEAST_MOVE = 0.1
+/** of the mean: a day's worth of quarters of an hour */
+const VOLTAGE_SHARE = 1 / 96
+
+/** Whether the line itself left its limits: it was on the ladder under this PT, and another transformer would not bring it here. */
+function hasMoved(c: MeterContext, secondary: number): boolean {
+  const { usualVolts } = c.history
+  const step = Math.log(secondary / usualVolts)
+  if (usualVolts <= 0 || Math.abs(step) < LEAST_MOVE) return false
+  if (c.pt === 1 && usualVolts > DIRECT_VOLTS) return true
+  return !PT_STEPS.some(one => Math.abs(step - Math.log(one)) < STEP_TOLERANCE)
+}
+/** more than any secondary side has */
+const DIRECT_VOLTS = 150
+
+/** Takes the voltage into the usual one. @param onLadder test 5 holds */
+export function noteVoltage(c: MeterContext, onLadder: boolean): void {
+  const { history } = c
+  // mended or broken, the archive is another one: what was usual under the old PT says nothing
+  if (history.archive.k !== 0 && history.archive.k !== c.ct * c.pt) history.usualVolts = 0
+  if (!onLadder) return
+  // the middle of the last hours, as the test took it: the moment may already be another line's
+  const now = history.ratio.middles.voltage
+  const before = history.usualVolts
+  history.usualVolts = before === 0 ? now : before + VOLTAGE_SHARE * (now - before)
 }
 
 /** ln of P over the sum of U I PF for test 6; undefined where the items or the load are missing. */

@@ -97,7 +97,8 @@ export function registerStep(
         kind: 'step',
         // what the new meter ran elsewhere is nobody's energy here
         import: fresh === 'swap' ? undefined : now,
-        export: fresh === 'swap' || direct.export === undefined ? undefined : exported,
+        export:
+          fresh === 'swap' || direct.export === undefined ? undefined : direct.export === 0 ? 0 : exported,
         slots,
         event: fresh,
         moved
@@ -145,7 +146,10 @@ function nearZero(
 ): 'reset' | 'swap' | undefined {
   const cleared = values.get(ID.meterClearedCount)
   const before = history.counters[ID.meterClearedCount]
-  const small = WATCHED.every(item => (values.get(item) ?? 0) <= most)
+  // a register that held next to nothing, or that did not move, says nothing of the others
+  const fell = WATCHED.filter(item => values.get(item) !== history.registers[item])
+  const small =
+    fell.every(item => (values.get(item) ?? 0) <= most) && (values.get(ID.importTotal) ?? 0) <= most
   if (cleared !== undefined && before !== undefined && cleared > before && small) return 'reset'
   const had = Math.max(0, ...WATCHED.map(item => history.registers[item] ?? 0))
   // a drop to near zero from far above; from a young register it could as well be a bad value

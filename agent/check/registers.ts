@@ -64,16 +64,25 @@ function offTurns(difference: number): number {
 /** V14: mean demand of the slot against the maximum demand register of the running period. */
 export function checkDemand(c: MeterContext): Finding {
   const most = kilo(c.values, ID.demandImport)
-  if (most === undefined || most <= 0 || c.step.kind !== 'step' || c.step.import === undefined)
-    return noEvidence('demand', 'no maximum demand')
-  if (c.step.slots !== 1 || c.step.event) return noEvidence('demand', 'not one slot')
+  if (most === undefined || most <= 0) return noEvidence('demand', 'no maximum demand')
   const cleared = c.values.get(ID.demandClearedCount)
   const before = c.history.counters[ID.demandClearedCount]
   if (cleared !== undefined && before !== undefined && cleared !== before)
     return noEvidence('demand', 'demand was cleared')
+  const tolerance = c.limits.get('demand', 'tolerance')
+  const present = kilo(c.values, ID.demandPresent)
+  const presentLevel = present === undefined ? 0 : present / (most * (1 + tolerance))
+  if (presentLevel > 1)
+    return judge(
+      'demand',
+      presentLevel,
+      () => ({ presentKw: round(present as number), maxDemandKw: round(most) }),
+      { flag: 'consistency' }
+    )
+  if (c.step.kind !== 'step' || c.step.import === undefined || c.step.slots !== 1 || c.step.event)
+    return noEvidence('demand', 'not one slot')
   const mean = c.step.import / 1000 / c.slotHours
   const count = c.history.resolution / 1000 / c.slotHours
-  const tolerance = c.limits.get('demand', 'tolerance')
   // cut-off of the register: two counts at worst
   const level = (mean - 2 * count) / (most * (1 + tolerance))
   return judge('demand', level, () => ({ slotKw: round(mean), maxDemandKw: round(most) }), {

@@ -536,6 +536,169 @@ t.test('forms and loads that other writers may choose', async t => {
     t.equal(early(9, 30), 'violated', 'hidden by rule physical, but told')
   })
 
+  t.test('what volts, amps and power say where a meter gives no power factor', async t => {
+    const meter = meterPoint({ ratedKva: 60 })
+    const plain = (n: number, share: number) => {
+      const { 301: u1, 302: u2, 303: u3, 311: i1, 312: i2, 313: i3 } = threePhase(1.6, 0, SLOT + n)
+      const kva = [(u1 ?? 0) * (i1 ?? 0), (u2 ?? 0) * (i2 ?? 0), (u3 ?? 0) * (i3 ?? 0)].reduce(
+        (a, b) => a + b,
+        0
+      )
+      const kw = (share * kva) / 1000
+      return { 301: u1 ?? 0, 302: u2 ?? 0, 303: u3 ?? 0, 311: i1 ?? 0, 312: i2 ?? 0, 313: i3 ?? 0, 320: kw }
+    }
+    const of = (shares: readonly number[]) => {
+      let energy = 1000
+      return run(
+        meter,
+        shares.map((share, n) => {
+          const values = plain(n, share)
+          energy += values[320] / 4
+          return reading(meter, SLOT + n, { ...values, 100: Math.round(energy * 100) / 100 })
+        })
+      ).findings
+    }
+    const times = (share: number, count: number) => new Array<number>(count).fill(share)
+    const low = of(times(0.6, 8)).at(-1)
+    t.match(verdictOf(low, 'power-factor'), { verdict: 'violated', numbers: { powerFactor: 0.6 } })
+    t.equal(verdictOf(of(times(0.95, 8)).at(-1), 'power-factor')?.verdict, 'holds')
+    const turned = of([...times(0.93, 60), ...times(0.31, 12)]).at(-1)
+    t.match(verdictOf(turned, 'phase-reversed'), { verdict: 'violated' }, 'a third of what it was')
+    t.equal(
+      verdictOf(of([...times(0.93, 60), ...times(0.5, 12)]).at(-1), 'phase-reversed')?.verdict,
+      'no-evidence'
+    )
+    t.match(
+      verdictOf(of(times(0.31, 100)).at(-1), 'phase-reversed'),
+      { verdict: 'violated' },
+      'from the start'
+    )
+    t.equal(verdictOf(of(times(0.31, 50)).at(-1), 'phase-reversed')?.verdict, 'no-evidence', 'not yet a day')
+  })
+
+  t.test('a line off its voltage is no other transformer', async t => {
+    const direct = meterPoint({ ct: { primary: 1, secondary: 1 } })
+    const at = (meter: MeterPoint, usual: number, then: number, slots = 60) => {
+      const readings = Array.from({ length: 200 + slots }, (_, n) => {
+        const u = (n < 200 ? usual : then) + (n % 5) / 10
+        return reading(meter, SLOT + n, {
+          ...threePhase(1, 1000 + n * 0.25, SLOT + n),
+          301: u,
+          302: u,
+          303: u
+        })
+      })
+      const { findings } = run(meter, readings)
+      return {
+        range: verdictOf(findings[201], 'range'),
+        ratio: findings.some(one => verdictOf(one, 'ratio-voltage')?.verdict === 'violated')
+      }
+    }
+    for (const volts of [136, 158, 185, 264, 285])
+      t.match(at(direct, 221, volts), { range: { cause: 'supply-voltage' }, ratio: false }, `${volts} V`)
+    t.match(at(direct, 221, 230), { range: { verdict: 'holds' }, ratio: false })
+    const high = meterPoint({ ct: { primary: 100, secondary: 5 }, pt: { primary: 10_000, secondary: 100 } })
+    t.match(at(high, 57.6, 57.6 / 2), { ratio: true }, 'half: another transformer')
+    t.match(at(high, 57.6, 57.6 * 1.25), { range: { cause: 'supply-voltage' }, ratio: false })
+  })
+
+  t.test(
+    'a slow register that stops, one cleared beside one that never ran, a demand above its maximum',
+    async t => {
+      const meter = meterPoint()
+      // seven counts a slot: a single slot says nothing
+      const slow = (n: number) => ({
+        ...threePhase(0.28, 1000 + Math.min(n, 20) * 0.07, SLOT + n),
+        320: 0.28
+      })
+      const { findings } = run(
+        meter,
+        Array.from({ length: 30 }, (_, n) => reading(meter, SLOT + n, slow(n)))
+      )
+      const stopped = findings.map(one => verdictOf(one, 'zero-energy')?.verdict === 'violated')
+      t.same([stopped.indexOf(true), stopped.at(-1)], [22, true])
+
+      const cleared = run(meter, [
+        reading(meter, SLOT, { 100: 6186.3, 110: 2.25 }),
+        reading(meter, SLOT + 1, { 100: 6186.4, 110: 2.25 }),
+        reading(meter, SLOT + 2, { 100: 0, 110: 2.25 })
+      ]).findings[2]
+      t.match(verdictOf(cleared, 'register'), { verdict: 'violated', cause: 'reset' })
+      t.equal(verdictOf(cleared, 'overload')?.verdict, 'holds', 'nothing flowed back')
+
+      const demand = (present: number) =>
+        verdictOf(
+          run(meter, [reading(meter, SLOT, { ...threePhase(1, 1000, SLOT), 220: 2.78, 224: present })])
+            .findings[0],
+          'demand'
+        )?.verdict
+      t.equal(demand(4.448), 'violated')
+      t.not(demand(2.8), 'violated')
+    }
+  )
+
+  t.test('energy alone: a load drawn with a ruler, and one that is only coarse', async t => {
+    const meter = meterPoint({ ratedKva: undefined })
+    const flatAfter = (counts: (n: number) => number) => {
+      let energy = 1000
+      const { findings } = run(
+        meter,
+        Array.from({ length: 96 * 8 }, (_, n) => {
+          energy += (n < 96 * 6 ? Math.round(20 + 12 * Math.sin(n / 15.3)) : counts(n)) / 100
+          return reading(meter, SLOT + n, { 100: Math.round(energy * 100) / 100 })
+        })
+      )
+      return findings.findIndex(one => verdictOf(one, 'flat-line')?.verdict === 'violated')
+    }
+    const within = (found: number, slots: number) => found >= 96 * 6 && found < 96 * 6 + slots
+    t.ok(
+      within(
+        flatAfter(() => 25),
+        50
+      ),
+      'the same count for hours'
+    )
+    t.ok(
+      within(
+        flatAfter(n => 12 + (n % 3 === 0 ? 1 : 0)),
+        90
+      ),
+      'two neighbours, by the cut-off'
+    )
+    t.equal(
+      flatAfter(n => 24 + (n % 3)),
+      -1,
+      'three neighbours: a steady load'
+    )
+    t.equal(
+      flatAfter(() => 6),
+      -1,
+      'too few counts to say'
+    )
+  })
+
+  t.test('a pump that starts now and then', async t => {
+    const meter = meterPoint({ ratedKva: 30 })
+    const runs = (hours: readonly number[], last: number) => {
+      let energy = 1000
+      const readings = Array.from({ length: 96 * hours.length + 60 }, (_, n) => {
+        const from = 4 * (hours[Math.floor(n / 96)] ?? 99)
+        const isOn = n % 96 >= from && n % 96 < from + 12
+        energy += n === 96 * hours.length + 50 ? last : isOn ? 0.24 : 0.002
+        return reading(meter, SLOT + n, { 100: Math.round(energy * 1000) / 1000 })
+      })
+      return run(meter, readings).findings
+    }
+    const hours = [8, 9, 14, 6, 16, 10, 18, 7, 13, 20, 5, 11, 15, 9]
+    const start = runs(hours, 0.24)[96 * hours.length + 50]
+    t.match(
+      [verdictOf(start, 'swing')?.verdict, verdictOf(start, 'spike')?.verdict],
+      ['no-evidence', 'no-evidence']
+    )
+    const more = runs(hours, 0.6)[96 * hours.length + 50]
+    t.equal(verdictOf(more, 'spike')?.verdict, 'violated', 'more than it ever draws')
+  })
+
   t.test('hours out of turn are forgotten in days, a burst is remembered for weeks', async t => {
     const after = (scores: readonly number[], days: number) => {
       const profile = emptyProfile()
