@@ -108,7 +108,12 @@ function judgeLevel(
     const shaped =
       keepsShape(base, days.slice(split), bands, window) ||
       (window >= 5 && middle < NOTHING && neverIdle(base, bands))
-    if (dropped && shaped && isNew(total.before, total.recent, middle))
+    if (
+      dropped &&
+      shaped &&
+      (window >= LONG_REST || !isResting(base, days.slice(split))) &&
+      isNew(total.before, total.recent, middle)
+    )
       return {
         cause: isRamp([...total.before, ...sinceThen()]) ? 'drift' : 'drop',
         missing: 1 - Math.exp(middle),
@@ -128,6 +133,20 @@ const NOTHING = -3.5
 function neverIdle(base: readonly DayFeatures[], bands: readonly number[]): boolean {
   const usual = bands.map(b => median(base.map(one => one.bands[b] as number)))
   return Math.min(...usual) > 0.1 * (sumOf(usual) / usual.length)
+}
+
+/** days of rest in a row that are no holiday any more */
+const LONG_REST = 12
+/** share by which days of rest are alike, and under what share of the usual they must lie to be told from it */
+const REST_ALIKE = 0.25
+const REST_MOST = 0.6
+
+/** Whether the last days are as the meter's days of rest were in the weeks before: a works that is closed, not one that is bypassed. */
+function isResting(base: readonly DayFeatures[], recent: readonly DayFeatures[]): boolean {
+  const level = median(recent.map(one => sumOf(one.bands)))
+  const usual = median(base.map(one => sumOf(one.bands)))
+  if (level > REST_MOST * usual) return false
+  return base.filter(one => Math.abs(sumOf(one.bands) - level) <= REST_ALIKE * level).length >= 2
 }
 
 /** Whether the days right before the window were still as ever: a season comes on slowly. */

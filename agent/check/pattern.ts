@@ -59,6 +59,9 @@ const isVisited = (c: MeterContext, usual: Expectation) =>
 const FIRST_DAY = 96 / TAUGHT
 const UNTAUGHT = Number(process.env['UT'] ?? 1.3)
 
+/** times the limit from which on a quarter of the peak is enough: the hour is idle otherwise */
+const FAR = 2
+
 /** 1.5 while nothing is known yet, 1 after two weeks. */
 const youth = (c: MeterContext) => Math.max(0, 1 - taughtShare(c) / 2)
 
@@ -106,11 +109,13 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   if (startsByItself(c) && load <= c.limits.get('swing', 'peakFactor') * c.history.peak)
     return noEvidence('spike', 'starts and stops by itself')
   const floor = spreadFloor(c)
-  // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike
-  const isLarge = load >= Math.max(c.limits.get('spike', 'share') * c.history.peak, leastKva(c))
+  // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike, half the peak of a works is
   const isKnown = taughtShare(c) >= 1 && isVisited(c, usual)
-  const score = isKnown && isLarge ? scoreOf(load, usual, floor) : 0
+  const score = isKnown && load >= leastKva(c) ? scoreOf(load, usual, floor) : 0
   const limit = spikeLimit(c)
+  const share = c.limits.get('spike', 'share') * c.history.peak
+  const isLarge = load >= share || (load >= share / 2 && score >= FAR * limit)
+  const level = Math.max(isLarge ? score / limit : 0, load / Math.max(peakLimit(c), leastKva(c)))
   const numbers = () => ({
     loadKva: round(load),
     usualKva: round(usual.top),
@@ -119,7 +124,7 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
     limit: round(limit),
     peakKva: round(c.history.peak)
   })
-  return judge('spike', Math.max(score / limit, load / Math.max(peakLimit(c), leastKva(c))), numbers, {
+  return judge('spike', level, numbers, {
     flag: 'pattern'
   })
 }

@@ -696,4 +696,10 @@ t.test('thefts as days show them', async t => {
   const closed = (days: number) => daysOf(34, works, 0.02, day => (day >= 34 - days ? 0.4 : 1))
   t.equal(judgeDays(closed(3), limits, undefined), undefined, 'works that closed for three days')
   t.match(judgeDays(closed(8), limits, undefined), { cause: 'drop' }, 'for longer than a holiday')
+  // day 3 was a Sunday
+  const sundays = (days: number, level: number) =>
+    daysOf(34, works, 0.02, day => (day >= 34 - days ? level : day % 7 === 3 ? 0.08 : 1))
+  t.equal(judgeDays(sundays(8, 0.08), limits, undefined), undefined, 'as on its Sundays: closed')
+  t.match(judgeDays(sundays(8, 0.3), limits, undefined), { cause: 'drop' }, 'as on no day before')
+  t.match(judgeDays(sundays(13, 0.08), limits, undefined), { cause: 'drop' }, 'closed for good, or bypassed')
 })
