@@ -1,6 +1,6 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { type BalanceVerdict, judgeLately, lossOf, type MeterRatio } from './balance.ts'
+import { type BalanceResult, judgeLately, lossOf, type MeterRatio } from './balance.ts'
 import { type BalanceRow, type Columns, columnsOf, mend } from './balance-columns.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from './balance-phase.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
@@ -38,6 +38,14 @@ const isAnother = (before: SlotEnergy | undefined, now: SlotEnergy | undefined) 
   now !== undefined &&
   (before.ratioVersion !== now.ratioVersion || before.ct !== now.ct || before.pt !== now.pt)
 
+/** Least ln of a factor that is mended before a phase is looked at. */
+const MENDED = 0.1
+/** Hours without which nothing is judged. */
+const LEAST_ROWS = 60
+
+/** What other rules say of a meter: its energy is wrong by a factor, by nothing so simple, or it counts none. */
+export type KnownFault = 'factor' | 'erratic' | 'silent'
+
 export class Area {
   readonly parent: MeterPoint
   readonly children: readonly MeterPoint[]
@@ -48,14 +56,15 @@ export class Area {
   #losses: DayLoss[] = []
   #open: { parent: number; children: Float64Array; leaning: Float64Array; slots: number } | null = null
   #lastSlot = -1
-  readonly #meters: readonly MeterPoint[]
+  /** children, and the parent last */
+  readonly meters: readonly MeterPoint[]
   /** what each meter contributed last */
   readonly #last: (SlotEnergy | undefined)[] = []
 
   constructor(parent: MeterPoint, children: readonly MeterPoint[], limits: MeterLimits, slotSeconds: number) {
     this.parent = parent
     this.children = children
-    this.#meters = [...children, parent]
+    this.meters = [...children, parent]
     this.#limits = limits
     this.#slotsPerRow = Math.max(1, Math.round(3600 / slotSeconds))
   }
@@ -65,8 +74,8 @@ export class Area {
    * @returns meters whose ratio is another since the last slot
    */
   note(slot: number, energyOf: (meter: string) => SlotEnergy | undefined): readonly string[] {
-    const all = this.#meters.map(meter => energyOf(meter.id))
-    const changed = this.#meters.filter((_, n) => isAnother(this.#last[n], all[n]))
+    const all = this.meters.map(meter => energyOf(meter.id))
+    const changed = this.meters.filter((_, n) => isAnother(this.#last[n], all[n]))
     for (let n = 0; n < all.length; n++) this.#last[n] = all[n] ?? this.#last[n]
     if (changed.length > 0) {
       // another ratio is another unit: begin anew
@@ -148,11 +157,23 @@ export class Area {
     return out
   }
 
-  /** The regression of the parent on its children, as a finding of rule ratio-balance for each meter of the area. */
-  judgeRatios(ratioOf: (meter: string) => SlotEnergy | undefined): Map<string, Finding> {
+  /**
+   * The regression of the parent on its children, as a finding of rule ratio-balance for each meter of the area.
+   * @param known what other rules say of a meter
+   * @returns empty where there is nothing to judge by: what was said before stands
+   */
+  judgeRatios(
+    ratioOf: (meter: string) => SlotEnergy | undefined,
+    known: (meter: string) => KnownFault | undefined = () => undefined
+  ): Map<string, Finding> {
     const out = new Map<string, Finding>()
+    if (this.meters.some(meter => known(meter.id) === 'silent')) {
+      // hours without a meter's energy cannot be laid to the others
+      this.#rows = []
+      return out
+    }
     const columns = this.#columns(ratioOf)
-    if (columns.length === 0) return out
+    if (columns.length === 0 || this.#rows.length < LEAST_ROWS) return out
     const single = new Set(columns.flat())
     const rest = this.children.map((_, n) => n).filter(n => !single.has(n))
     const groups = rest.length > 0 ? [...columns, rest] : columns
@@ -166,7 +187,16 @@ export class Area {
       return one ? { ct: one.ct, pt: one.pt, direct: one.direct } : { ct: 1, pt: 1, direct: true }
     })
     const own = ratioOf(this.parent.id) ?? { ct: 1, pt: 1 }
-    const result = judgeLately(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'))
+    const faults = columns.map(([n]) => known((this.children[n as number] as MeterPoint).id))
+    const held = [...faults.keys()].filter(index => faults[index] !== undefined)
+    const leaning = new Map(
+      this.#leaning(groups, ratioOf).map(({ index, lean }) => [index, (2 + lean.k) / 3])
+    )
+    const result = judgeLately(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'), {
+      held,
+      erratic: held.filter(index => faults[index] === 'erratic'),
+      leaning
+    })
     for (const c of result.coefficients) {
       if (c.index >= columns.length || c.error > 0.08 * c.value) continue
       const meter = this.children[(columns[c.index] as number[])[0] as number] as MeterPoint
@@ -185,6 +215,7 @@ export class Area {
         error: verdict.error,
         lossPercent: round(100 * result.loss),
         lossAfterPercent: round(100 * verdict.lossAfter),
+        ...(verdict.certain && verdict.exact ? { exact: 1 } : {}),
         hours: result.rows
       }
       out.set(
@@ -195,20 +226,13 @@ export class Area {
         })
       )
     }
-    this.#judgePhases(rows, groups, result.verdicts, ratioOf, out)
+    this.#judgePhases(rows, groups, result.off, ratioOf, out)
     return out
   }
 
-  /** Children one of whose phases leans as with another transformer: whether the gap of the area follows them by as much. */
-  #judgePhases(
-    rows: readonly BalanceRow[],
-    groups: readonly (readonly number[])[],
-    verdicts: readonly BalanceVerdict[],
-    ratioOf: (meter: string) => SlotEnergy | undefined,
-    out: Map<string, Finding>
-  ): void {
-    const sigmas = this.#limits.get('ratio-balance', 'sigmas')
-    const leaning = groups.flatMap((group, index) => {
+  /** Children, alone in their column, one of whose phases leans as with another transformer. */
+  #leaning(groups: readonly (readonly number[])[], ratioOf: (meter: string) => SlotEnergy | undefined) {
+    return groups.flatMap((group, index) => {
       const child = group.length === 1 ? (group[0] as number) : -1
       const meter = this.children[child]
       const lean = meter && ratioOf(meter.id)?.lean
@@ -216,9 +240,26 @@ export class Area {
         ? [{ meter, child, index, lean }]
         : []
     })
+  }
+
+  /** Children one of whose phases leans: whether the gap of the area follows them by as much. */
+  #judgePhases(
+    rows: readonly BalanceRow[],
+    groups: readonly (readonly number[])[],
+    off: BalanceResult['off'],
+    ratioOf: (meter: string) => SlotEnergy | undefined,
+    out: Map<string, Finding>
+  ): void {
+    const sigmas = this.#limits.get('ratio-balance', 'sigmas')
+    const leaning = this.#leaning(groups, ratioOf)
     if (leaning.length === 0) return
     const now = columnsOf(rows, groups.length)
-    for (const { who, factor } of verdicts) mend(now, who === 'parent' ? groups.length : who, factor)
+    const open = new Set(
+      leaning.filter(({ meter }) => out.get(meter.id)?.verdict !== 'violated').map(one => one.index)
+    )
+    // what is known of the others first
+    for (const [index, factor] of off)
+      if (!open.has(index) && Math.abs(Math.log(factor)) > MENDED) mend(now, index, factor)
     for (const { meter, child, index, lean } of leaning) {
       if (out.get(meter.id)?.verdict === 'violated') continue
       const even = lean.factor === undefined ? undefined : gapShare(now, now.children[index])

@@ -1,7 +1,7 @@
 /** All checks over several meters of a gateway: its transformer areas, and the peers of the pattern model. */
 import type { MeterPoint } from '../ports.ts'
 import type { AlarmSubject } from './alarm-engine.ts'
-import { Area, type SlotEnergy } from './area.ts'
+import { Area, type KnownFault, type SlotEnergy } from './area.ts'
 import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
 import { BANDS, newestResidual, type Peers, type Residual, weeklyLogs } from './pattern-days.ts'
@@ -73,8 +73,16 @@ export class Areas {
     return finding ? [finding] : undefined
   }
 
-  /** Closes a slot. @returns findings about parents (line loss), to be stepped through the alarms */
-  endSlot(slot: number, historyOf: (meter: string) => MeterHistory | undefined): SubjectFindings[] {
+  /**
+   * Closes a slot.
+   * @param known what alarms say of a meter
+   * @returns findings about parents (line loss), to be stepped through the alarms
+   */
+  endSlot(
+    slot: number,
+    historyOf: (meter: string) => MeterHistory | undefined,
+    known?: (meter: string) => KnownFault | undefined
+  ): SubjectFindings[] {
     const out: SubjectFindings[] = []
     const day = dayOf(slot, this.#time)
     if (this.#day >= 0 && day !== this.#day) {
@@ -91,12 +99,21 @@ export class Areas {
     for (const area of this.#areas)
       for (const meter of area.note(slot, id => this.#energy.get(id))) this.#balance.delete(meter)
     const area = this.#toBalance.shift()
-    if (area)
-      for (const [meter, finding] of area.judgeRatios(id => this.#energy.get(id)))
-        this.#balance.set(meter, finding)
+    if (area) this.#judge(area, known)
     this.#workOnDays(historyOf)
     this.#energy.clear()
     return out
+  }
+
+  /** The balance of an area anew: what it said before is no longer said where it is not said again. */
+  #judge(area: Area, known?: (meter: string) => KnownFault | undefined): void {
+    const found = area.judgeRatios(id => this.#energy.get(id), known)
+    if (found.size === 0) return
+    for (const meter of area.meters) {
+      const finding = found.get(meter.id)
+      if (finding) this.#balance.set(meter.id, finding)
+      else this.#balance.delete(meter.id)
+    }
   }
 
   /** Whether a ratio is contradicted anywhere in the area of the parent: its losses are then explained. */

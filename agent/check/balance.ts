@@ -3,18 +3,19 @@
  * Test 9 of peers-features.md C: a non-negative regression of the parent on its children; a child whose coefficient is 2 or 1/2
  * names the meter and its true ratio. The only test that finds what archive and register agree on and the transformer does not.
  */
+import type { BalanceRow } from './balance-columns.ts'
 import {
-  type BalanceRow,
-  type Columns,
-  columnsOf,
-  mend,
-  plainResidual,
-  residualIf,
-  totalOf
-} from './balance-columns.ts'
+  choose,
+  errorsOf,
+  fitOf,
+  type Products,
+  productsOf,
+  type StepFit,
+  sureness
+} from './balance-steps.ts'
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
-import { likelyFactors } from './ratio-factors.ts'
+import { likelyFactors, namedFactors } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -34,6 +35,8 @@ export interface BalanceVerdict {
   /** loss of the area with the correction applied */
   readonly lossAfter: number
   readonly certain: boolean
+  /** the coefficient is just that of a factor by which archives are usually wrong: what a load does is not */
+  readonly exact: boolean
 }
 
 export interface BalanceResult {
@@ -41,8 +44,10 @@ export interface BalanceResult {
   readonly verdicts: readonly BalanceVerdict[]
   readonly loss: number
   readonly rows: number
-  /** what the plain sum leaves of the parent, share */
+  /** what is left of the parent with the coefficients found, share */
   readonly residual: number
+  /** factors by which meters are off as the rows have it, named or not; the parent's index is the count of children */
+  readonly off: ReadonlyMap<number, number>
 }
 
 export interface MeterRatio {
@@ -61,59 +66,267 @@ export function lossOf(rows: readonly BalanceRow[]): number {
   return parent <= 0 ? Number.NaN : 1 - total(rows, row => row.children.reduce((a, b) => a + b, 0)) / parent
 }
 
+/** What is known of the area besides its rows. */
+export interface BalanceContext {
+  /** children whose energy another rule contradicts: they keep a coefficient of their own */
+  readonly held?: readonly number[]
+  /** those of them whose energy is not wrong by one factor: what such a child lacks may look like another one's */
+  readonly erratic?: readonly number[]
+  /** factor by which a phase of a child that leans would have it off, by child */
+  readonly leaning?: ReadonlyMap<number, number>
+  /** rows of the last days only: coefficients are left out where nothing is wrong */
+  readonly late?: boolean
+}
+
 /**
- * Coefficients of children against their parent, and the ratios that the balance contradicts.
- * The regression shows each child's coefficient; the verdict comes from hypotheses "this one meter is off by this factor", each
- * held against the plain sum of the children. One free number instead of one a child: it works where children are alike.
+ * Coefficients of children against their parent, and the ratios that the balance contradicts. A child is named where the parent
+ * follows it by a coefficient far from one that is sharp, the same at low and high load and early and late, where no other child
+ * explains as much, and where the loss is that of an area once it is mended.
  * @param ratios CT and PT of each child, of the parent last
  */
 export function judgeBalance(
   rows: readonly BalanceRow[],
   ratios: readonly MeterRatio[],
-  sigmas: number
+  sigmas: number,
+  context: BalanceContext = {}
 ): BalanceResult {
   const children = rows[0]?.children.length ?? 0
   const loss = lossOf(rows)
+  const nothing = { verdicts: [], loss, rows: rows.length, off: new Map<number, number>() }
   if (children === 0 || rows.length < Math.max(60, 2 * children))
-    return { coefficients: [], verdicts: [], loss, rows: rows.length, residual: Number.NaN }
-  const coefficients = regress(rows, children)
-  const verdicts: BalanceVerdict[] = []
-  const now = columnsOf(rows, children)
-  let rest = plainResidual(now.parent, now.sums)
-  for (let found = 0; found < MOST_WRONG; found++) {
-    const best = bestHypothesis(now, ratios, verdicts)
-    if (!best || best.residual > 0.75 * rest || best.rival < 1.15 * best.residual) break
-    // logarithm of the likelihood ratio, halved for neighbouring hours that err alike
-    const sure = (residual: number) => (rows.length / 2) * Math.log(residual / best.residual)
-    if (sure(rest) < 2 * sigmas || sure(best.rival) < sigmas) break
-    // mended, the plain sum must explain the parent: otherwise something else is wrong here
-    if (best.residual > EXPLAINED) break
-    const coefficient = coefficients.find(c => c.index === best.who)
-    mend(now, best.who, best.factor)
-    verdicts.push({
-      who: best.who === children ? 'parent' : best.who,
-      factor: round(best.factor, 6),
-      coefficient: round(coefficient?.value ?? 1 / best.factor),
-      error: round(coefficient?.error ?? 0),
-      lossAfter: round(1 - totalOf(now.sums) / totalOf(now.parent), 3),
-      // which factor it is must be as plain as which meter it is
-      certain: best.residual < Math.min(0.65 * rest, 0.035) && sure(best.next) > sigmas
+    return { ...nothing, coefficients: [], residual: Number.NaN }
+  const own = solve(rows, ratios, sigmas, context)
+  const coefficients = !context.late || (own && own.wrong.length > 0) ? regress(rows, children) : []
+  if (!own) return { ...nothing, coefficients, residual: Number.NaN }
+  const parent = parentOff(rows, ratios, sigmas, context, own)
+  const { fit, products, wrong } = parent?.solved ?? own
+  const named = parent
+    ? []
+    : wrong.flatMap(one => nameChild(one, fit, products, ratios, coefficients, sigmas) ?? [])
+  const off = new Map(fit.chosen.map((i, n) => [i, 1 / Math.max(1e-6, fit.values[n] as number)]))
+  for (const { who, factor } of named) off.set(who, factor)
+  const lossAfter = lossWith(products.rows, off)
+  if (parent) off.set(children, parent.verdict.factor)
+  const plausible = fit.residual <= EXPLAINED && lossAfter > LOSS_LEAST && lossAfter < LOSS_MOST
+  const all = parent ? [{ ...parent.verdict, sure: parent.sure }] : named
+  // a child that gives energy back to the parent: something else is wrong here
+  const absurd = fit.values.some(value => value < ABSURD)
+  const explained = named.length === wrong.length && !leavesOpen(own, context.erratic ?? [])
+  const verdicts = all.map(
+    ({ sure, ...one }): BalanceVerdict => ({
+      ...one,
+      lossAfter: round(lossAfter, 3),
+      certain: sure && explained && fit.residual < 0.035
     })
-    rest = best.residual
+  )
+  return {
+    coefficients,
+    verdicts:
+      plausible && !absurd ? verdicts.filter(one => one.certain || one.error < FINE * one.coefficient) : [],
+    loss,
+    rows: rows.length,
+    residual: fit.residual,
+    off
   }
-  // one after the other finds nothing while the largest mistakes hide each other, or nearly cancel
-  if (rest > EXPLAINED || verdicts.length === 0) {
-    const joint = judgeTogether(columnsOf(rows, children), coefficients, ratios)
-    const sure = joint ? (rows.length / 2) * Math.log(rest / joint.residual) : 0
-    if (joint && (rest > EXPLAINED || sure > 2 * sigmas))
-      return { coefficients, ...joint, loss, rows: rows.length }
-  }
-  return { coefficients, verdicts, loss, rows: rows.length, residual: rest }
 }
 
-/** Rows of the last days, and those from which these are looked at for themselves. */
+/** Residual, share of the parent, that still counts as explained, and bounds of the loss once all is mended. */
+const EXPLAINED = 0.05
+const LOSS_LEAST = -0.01
+const LOSS_MOST = 0.07
+/** Least distance (ln) from one of a coefficient that accuses. */
+const OFF = 0.2
+/** Most children beside the known ones that get a coefficient of their own. */
+const MOST_CHOSEN = 8
+
+/** Whether a child that records by no one factor takes a share of the parent that cannot be told. */
+function leavesOpen({ fit, products }: Solved, erratic: readonly number[]): boolean {
+  if (erratic.length === 0) return false
+  const errors = errorsOf(products, fit)?.errors ?? []
+  return erratic.some(i => {
+    const n = fit.chosen.indexOf(i)
+    return !((errors[n] as number) < BLUNT * Math.abs(fit.values[n] as number))
+  })
+}
+
+interface Solved {
+  readonly products: Products
+  readonly fit: StepFit
+  /** chosen children far from one that could have a transformer, and are not known otherwise */
+  readonly wrong: readonly number[]
+}
+
+function solve(
+  rows: readonly BalanceRow[],
+  ratios: readonly MeterRatio[],
+  sigmas: number,
+  { held = [], leaning }: BalanceContext
+): Solved | undefined {
+  const products = productsOf(rows)
+  const fit =
+    products && choose(products, held, Math.min(MOST_CHOSEN, Math.floor(products.children / 2)), sigmas)
+  if (!fit) return undefined
+  const wrong = fit.chosen.filter((i, n) => {
+    const ln = Math.log(Math.max(1e-6, fit.values[n] as number))
+    if (Math.abs(ln) < OFF || ratios[i]?.direct) return false
+    const phase = leaning?.get(i)
+    return phase === undefined || Math.abs(ln + Math.log(phase)) > 0.12
+  })
+  return { products, fit, wrong }
+}
+
+/** Loss with some children's energy divided by a factor. */
+function lossWith(rows: readonly BalanceRow[], factors: ReadonlyMap<number, number>): number {
+  let [parent, children] = [0, 0]
+  for (const row of rows) {
+    parent += row.parent
+    for (let i = 0; i < row.children.length; i++)
+      children += (row.children[i] as number) / (factors.get(i) ?? 1)
+  }
+  return parent <= 0 ? Number.NaN : 1 - children / parent
+}
+
+type Named = Omit<BalanceVerdict, 'who' | 'lossAfter' | 'certain'> & { who: number; sure: boolean }
+
+function nameChild(
+  who: number,
+  fit: StepFit,
+  products: Products,
+  ratios: readonly MeterRatio[],
+  coefficients: readonly Coefficient[],
+  sigmas: number
+): Named | undefined {
+  const n = fit.chosen.indexOf(who)
+  const value = fit.values[n] as number
+  const rows = products.rows
+  const error = errorsOf(products, fit)?.errors[n] ?? Number.POSITIVE_INFINITY
+  if (error > BLUNT * value) return undefined
+  // all children at once must not say otherwise
+  const whole = coefficients.find(c => c.index === who)
+  if (whole && Math.abs(whole.value - value) > 3 * Math.hypot(whole.error, error) + 0.1 * value)
+    return undefined
+  // what another child explains as well must not be laid to this one
+  const rest = fit.chosen.filter(i => i !== who)
+  let rival = fitOf(products, rest)?.residual ?? Number.POSITIVE_INFINITY
+  const without = rival
+  for (let i = 0; i < products.children; i++)
+    if (!fit.chosen.includes(i)) rival = Math.min(rival, fitOf(products, [...rest, i])?.residual ?? rival)
+  if (rival < 1.15 * fit.residual || sureness(rows.length, rival, fit.residual) < sigmas) return undefined
+  if (!isSteady(who, value, fit, products)) return undefined
+  const ratio = ratios[who] as MeterRatio
+  const factor = factorNear(value, error, ratio)
+  if (factor === undefined) return undefined
+  return {
+    who,
+    factor: round(factor, 6),
+    coefficient: round(value),
+    error: round(error),
+    exact: isExact(factor, value, error, ratio),
+    sure: error < SHARP * value && sureness(rows.length, without, fit.residual) > 2 * sigmas
+  }
+}
+
+/** Standard error, share of the coefficient, above which nothing is named, and below which it is certain. */
+const BLUNT = 0.06
+const SHARP = 0.03
+/** The same below which it is told though the rest of the area is not explained. */
+const FINE = 0.015
+/** Coefficient below which no child's can be. */
+const ABSURD = -0.05
+
+/** A transformer has one ratio: at low and at high load, early and late. */
+function isSteady(who: number, value: number, fit: StepFit, products: Products): boolean {
+  const { rows, mean } = products
+  const own = rows.map(row => row.children[who] as number)
+  const middle = median(own)
+  for (const part of [(n: number) => (own[n] as number) > middle, (n: number) => n >= rows.length / 2]) {
+    const column = Float64Array.from(own, (x, n) => (part(n) ? x / mean : 0))
+    const apart = errorsOf(products, fit, column)
+    if (apart && Math.abs(apart.extra) > Math.max(4 * apart.extraError, 0.1 * value)) return false
+  }
+  return true
+}
+
+/** Factor a coefficient stands for: a likely one that agrees with it, a common one, or the inverse itself where it is sharp. */
+function factorNear(value: number, error: number, ratio: MeterRatio): number | undefined {
+  const measured = 1 / value
+  const within = Math.min(0.1, Math.max(0.02, (3 * error) / value))
+  const nearest = (factors: readonly number[]) => {
+    let best: number | undefined
+    for (const factor of factors) {
+      const off = Math.abs(Math.log(factor / measured))
+      if (off <= within && (best === undefined || off < Math.abs(Math.log(best / measured)))) best = factor
+    }
+    return best
+  }
+  return (
+    nearest(
+      [...likelyFactors(ratio.ct, ratio.pt), ...namedFactors(ratio.ct, ratio.pt)].map(one => one.value)
+    ) ??
+    nearest(RUNGS) ??
+    (error < 0.02 * value ? measured : undefined)
+  )
+}
+
+/** How near (ln) the coefficient must be to the factor to be just that one; a large factor is no load whatever its digits. */
+const EXACT = 0.012
+const EXACT_LARGE = 0.04
+
+function isExact(factor: number, value: number, error: number, ratio: MeterRatio): boolean {
+  const within = Math.abs(Math.log(factor)) < 1.2 ? EXACT : EXACT_LARGE
+  if (error > 0.01 * value || Math.abs(Math.log(factor * value)) > within) return false
+  return namedFactors(ratio.ct, ratio.pt).some(one => Math.abs(one.value / factor - 1) < 1e-3)
+}
+
+/** Quotients of neighbouring transformers of the series. */
+const RUNGS = [4 / 3, 3 / 4, 3 / 2, 2 / 3, 5 / 2, 2 / 5, 6, 1 / 6, 8, 1 / 8, 15, 1 / 15, 30, 1 / 30]
+
+/** Whether the parent's own ratio explains the gap better than as many children. */
+function parentOff(
+  rows: readonly BalanceRow[],
+  ratios: readonly MeterRatio[],
+  sigmas: number,
+  context: BalanceContext,
+  own: Solved
+) {
+  const ratio = ratios.at(-1)
+  const loss = lossOf(rows)
+  const sound =
+    own.wrong.length === 0 && own.fit.residual <= EXPLAINED && loss > LOSS_LEAST && loss < LOSS_MOST
+  if (!ratio || ratio.direct || sound) return undefined
+  let best: { solved: Solved; factor: number } | undefined
+  for (const { value: factor } of likelyFactors(ratio.ct, ratio.pt)) {
+    const mended = 1 - factor * (1 - loss)
+    if (mended < -0.2 || mended > 0.25) continue
+    const solved = solve(
+      rows.map(row => ({ ...row, parent: row.parent / factor })),
+      ratios,
+      sigmas,
+      context
+    )
+    if (solved && (!best || solved.fit.residual < best.solved.fit.residual)) best = { solved, factor }
+  }
+  if (!best || best.solved.wrong.length > 0 || best.solved.fit.residual > EXPLAINED) return undefined
+  // as many children as that takes, and one in the parent's stead
+  const held = context.held ?? []
+  const rival = choose(own.products, held, 1 + best.solved.fit.chosen.length - held.length, sigmas)
+  if (!rival) return undefined
+  const { residual } = best.solved.fit
+  const sure = sureness(rows.length, rival.residual, residual)
+  if (rival.residual < 1.15 * residual || sure < sigmas) return undefined
+  const verdict = {
+    who: 'parent' as const,
+    factor: round(best.factor, 6),
+    coefficient: round(1 / best.factor),
+    error: 0,
+    exact: false
+  }
+  return { verdict, solved: best.solved, sure: sure > 2 * sigmas }
+}
+
+/** Rows of the last days that are looked at for themselves: from the fewest, in steps of a day and a half. */
 const LATE_ROWS = 84
-const MANY_ROWS = 144
+const STEP_ROWS = 36
 
 /**
  * {@link judgeBalance} of all rows, unless the last days alone are certain of something else: a transformer that was changed on a
@@ -122,100 +335,26 @@ const MANY_ROWS = 144
 export function judgeLately(
   rows: readonly BalanceRow[],
   ratios: readonly MeterRatio[],
-  sigmas: number
+  sigmas: number,
+  context: BalanceContext = {}
 ): BalanceResult {
-  const all = judgeBalance(rows, ratios, sigmas)
-  if (rows.length < MANY_ROWS) return all
-  const late = judgeBalance(rows.slice(-LATE_ROWS), ratios, sigmas)
-  const known = (one: BalanceVerdict) =>
-    all.verdicts.some(other => other.who === one.who && other.factor === one.factor)
-  // so few rows must leave nothing open: not which factor, and not what else the coefficient could be
-  const plain = (one: BalanceVerdict) => one.certain && one.error < 0.03 * one.coefficient
-  return late.verdicts.length > 0 && late.verdicts.every(plain) && !late.verdicts.every(known) ? late : all
-}
-
-/** Residual of the plain sum, share of the parent, that still counts as explained. */
-const EXPLAINED = 0.05
-
-/**
- * Several wrong ratios at once: every child whose coefficient is sharp and lies at a named factor is mended, and the plain sum must
- * then explain the parent. At most half of the children: an area that is wrong all over has another mistake.
- */
-function judgeTogether(
-  now: Columns,
-  coefficients: readonly Coefficient[],
-  ratios: readonly MeterRatio[]
-): { readonly verdicts: BalanceVerdict[]; readonly residual: number } | undefined {
-  const sharp = coefficients.filter(c => c.error < 0.04 * c.value)
-  const usual = usualCoefficient(sharp)
-  const wrong: { c: Coefficient; factor: number }[] = []
-  for (const c of sharp) {
-    const ratio = ratios[c.index]
-    if (!ratio || ratio.direct || Math.abs(Math.log(c.value / usual)) < 0.35) continue
-    const off = (factor: number) => Math.abs(Math.log((c.value * factor) / usual))
-    const [best] = likelyFactors(ratio.ct, ratio.pt)
-      .map(({ value }) => value)
-      .sort((a, b) => off(a) - off(b))
-    if (best === undefined || off(best) > 0.08 + (2 * c.error) / c.value) continue
-    wrong.push({ c, factor: best })
+  const all = judgeBalance(rows, ratios, sigmas, context)
+  let best = all
+  for (let kept = rows.length - STEP_ROWS; kept >= LATE_ROWS; kept -= STEP_ROWS) {
+    const late = judgeBalance(rows.slice(-kept), ratios, sigmas, { ...context, late: true })
+    if (late.verdicts.length === 0 || !late.verdicts.every(one => one.certain)) continue
+    if (isMore(late, best)) best = late
   }
-  if (wrong.length < 2 || wrong.length > now.children.length / 2) return undefined
-  for (const { c, factor } of wrong) mend(now, c.index, factor)
-  const residual = plainResidual(now.parent, now.sums)
-  if (residual > EXPLAINED) return undefined
-  const lossAfter = round(1 - totalOf(now.sums) / totalOf(now.parent), 3)
-  const verdicts = wrong.map(
-    ({ c, factor }): BalanceVerdict => ({
-      who: c.index,
-      factor: round(factor, 6),
-      coefficient: round(c.value),
-      error: round(c.error),
-      lossAfter,
-      certain: residual < 0.035
-    })
+  return best
+}
+
+/** Whether the later rows know more: another meter, or the same with half of what was left. */
+function isMore(late: BalanceResult, than: BalanceResult): boolean {
+  if (than.verdicts.length === 0 || !than.verdicts.every(one => one.certain)) return true
+  const known = late.verdicts.filter(one =>
+    than.verdicts.some(other => other.who === one.who && other.factor === one.factor)
   )
-  return { verdicts, residual }
-}
-
-/** What a sound child's coefficient is here: one and the losses. */
-function usualCoefficient(sharp: readonly Coefficient[]): number {
-  const sound = sharp.map(c => c.value).filter(value => value > 0.95 && value < 1.25)
-  return sound.length > 0 ? median(sound) : 1.03
-}
-
-const MOST_WRONG = 3
-
-interface Hypothesis {
-  readonly who: number
-  readonly factor: number
-  readonly residual: number
-  /** least residual of another factor of the same meter */
-  readonly next: number
-  /** least residual of a hypothesis about another meter */
-  readonly rival: number
-}
-
-function bestHypothesis(
-  columns: Columns,
-  ratios: readonly MeterRatio[],
-  done: readonly BalanceVerdict[]
-): Hypothesis | undefined {
-  const least: { who: number; factor: number; residual: number; next: number }[] = []
-  const scratch = new Float64Array(columns.parent.length)
-  ratios.forEach((ratio, who) => {
-    const name = who === ratios.length - 1 ? 'parent' : who
-    if (ratio.direct || done.some(one => one.who === name)) return
-    const tried = likelyFactors(ratio.ct, ratio.pt)
-      .map(({ value }) => ({ factor: value, residual: residualIf(columns, who, value, scratch) }))
-      .sort((a, b) => a.residual - b.residual)
-    const [best] = tried
-    if (!best) return
-    const next = tried.find(one => Math.abs(Math.log(one.factor / best.factor)) > 0.1)
-    least.push({ who, ...best, next: next?.residual ?? Number.POSITIVE_INFINITY })
-  })
-  least.sort((a, b) => a.residual - b.residual)
-  const [first, second] = least
-  return first && { ...first, rival: second?.residual ?? Number.POSITIVE_INFINITY }
+  return known.length < late.verdicts.length && late.residual < 0.8 * than.residual
 }
 
 /** Regression with an intercept (what flows at no load), columns scaled to unit length. */

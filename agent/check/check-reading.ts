@@ -125,10 +125,13 @@ export function checkReading(
     testVoltage(c),
     testIdentity(c),
     ...ratioTests(c, lean),
-    // a meter that lost part of its load on a day is bypassed, not wrongly archived: the balance shows both alike
-    ...(history.pattern.verdict && history.archive.day === 0
-      ? []
-      : (options.area ?? []).filter(finding => finding.rule.startsWith('ratio-')))
+    // a meter that lost part of its load on a day is bypassed, not wrongly archived: the balance shows both alike, but for a share
+    // that is just a usual factor
+    ...(options.area ?? []).filter(
+      finding =>
+        finding.rule.startsWith('ratio-') &&
+        (!history.pattern.verdict || history.archive.day !== 0 || 'exact' in finding.numbers)
+    )
   ]
   const verdict = ratioVerdict(c, ratio)
   findings.push(...ratio, verdict)

@@ -2,6 +2,7 @@
 import { GAP_REASON, isGap, type Reading } from '../../proto/reading.ts'
 import type { LearnedStore, MeterPoint } from '../ports.ts'
 import { AlarmEngine, type AlarmEvent, type AlarmPlace, type AlarmStatus } from './alarm-engine.ts'
+import type { KnownFault } from './area.ts'
 import { Areas } from './areas.ts'
 import { checkReading } from './check-reading.ts'
 import type { CheckOptions } from './context.ts'
@@ -264,7 +265,8 @@ export class CheckStage {
     const slot = this.#openSlot
     for (const { subject, findings } of this.#areas.endSlot(
       slot,
-      meter => this.#meters.get(meter)?.history
+      meter => this.#meters.get(meter)?.history,
+      meter => this.#knownFault(meter)
     )) {
       const point = subject.meter === null ? undefined : this.#meters.get(subject.meter)?.meter
       const explained = this.#areas.ratioInDoubt(subject.meter ?? '', meter =>
@@ -277,6 +279,14 @@ export class CheckStage {
         if (finding.verdict === 'violated') out.findings.push({ ...finding, ...subject, slot })
     }
     this.#openSlot = -1
+  }
+
+  /** What alarms that stand say of a meter's energy: the balance must not lay it to another one. */
+  #knownFault(meter: string): KnownFault | undefined {
+    const stands = (rule: string) => this.#engine.isRaised({ meter, bus: null }, rule)
+    if (['zero-energy', 'flat-line'].some(stands)) return 'silent'
+    if (['phase-swap', 'phase-reversed'].some(stands)) return 'erratic'
+    return stands('ratio') ? 'factor' : undefined
   }
 
   /** Each meter's memory once in 96 slots, spread over them: flash lives on few writes. */

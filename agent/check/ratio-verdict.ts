@@ -105,8 +105,10 @@ function likelyRatio(c: MeterContext, test: Finding): Record<string, number | st
   const ratio = c.ct / off
   const secondary = c.reading.ratio?.ctSecondary ?? c.meter.ct.secondary
   const near = nearestCt(ratio, secondary === 1 ? 1 : 5)
+  // the balance measures: a rung that is beside what it measured is not the transformer
+  const beside = test.rule === 'ratio-balance' ? 0.025 : 0.05
   const text =
-    near.off < 0.05 && isLegalCt(near.primary, secondary === 1 ? 1 : 5)
+    near.off < beside && isLegalCt(near.primary, secondary === 1 ? 1 : 5)
       ? `${near.primary}/${secondary === 1 ? 1 : 5}`
       : round(ratio, 6)
   return { factor: off, likelyCt: text }
