@@ -15,7 +15,7 @@ import {
 } from './balance-steps.ts'
 import { round } from './finding.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
-import { likelyFactors, namedFactors } from './ratio-factors.ts'
+import { likelyFactors, namedFactors, nearestCt } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -111,12 +111,13 @@ export function judgeBalance(
   const all = parent ? [{ ...parent.verdict, sure: parent.sure }] : named
   // a child that gives energy back to the parent: something else is wrong here
   const absurd = fit.values.some(value => value < ABSURD)
-  const explained = named.length === wrong.length && !leavesOpen(own, context.erratic ?? [])
+  const explained = named.length === wrong.length
+  const sharp = leavesOpen(own, context.erratic ?? []) ? FINE : SHARP
   const verdicts = all.map(
     ({ sure, ...one }): BalanceVerdict => ({
       ...one,
       lossAfter: round(lossAfter, 3),
-      certain: sure && explained && fit.residual < 0.035
+      certain: sure && explained && one.error < sharp * one.coefficient && fit.residual < 0.035
     })
   )
   return {
@@ -139,13 +140,14 @@ const OFF = 0.2
 /** Most children beside the known ones that get a coefficient of their own. */
 const MOST_CHOSEN = 8
 
-/** Whether a child that records by no one factor takes a share of the parent that cannot be told. */
+/** Whether a child that records by no one factor may lack a share of the parent that cannot be told. */
 function leavesOpen({ fit, products }: Solved, erratic: readonly number[]): boolean {
   if (erratic.length === 0) return false
   const errors = errorsOf(products, fit)?.errors ?? []
   return erratic.some(i => {
     const n = fit.chosen.indexOf(i)
-    return !((errors[n] as number) < BLUNT * Math.abs(fit.values[n] as number))
+    // nothing recorded: what it lacks is unknown
+    return n < 0 || (errors[n] as number) > BLUNT * Math.abs(fit.values[n] as number)
   })
 }
 
@@ -202,18 +204,27 @@ function nameChild(
   const error = errorsOf(products, fit)?.errors[n] ?? Number.POSITIVE_INFINITY
   if (error > BLUNT * value) return undefined
   // all children at once must not say otherwise
-  const whole = coefficients.find(c => c.index === who)
+  const whole = coefficients.find(c => c.index === who && c.error < TOLD * value)
   if (whole && Math.abs(whole.value - value) > 3 * Math.hypot(whole.error, error) + 0.1 * value)
     return undefined
   // what another child explains as well must not be laid to this one
   const rest = fit.chosen.filter(i => i !== who)
-  let rival = fitOf(products, rest)?.residual ?? Number.POSITIVE_INFINITY
-  const without = rival
-  for (let i = 0; i < products.children; i++)
-    if (!fit.chosen.includes(i)) rival = Math.min(rival, fitOf(products, [...rest, i])?.residual ?? rival)
-  if (rival < 1.15 * fit.residual || sureness(rows.length, rival, fit.residual) < sigmas) return undefined
-  if (!isSteady(who, value, fit, products)) return undefined
   const ratio = ratios[who] as MeterRatio
+  const likely = likelyFactors(ratio.ct, ratio.pt).some(
+    one => Math.abs(Math.log(one.value * value)) < ON_RUNG
+  )
+  const without = fitOf(products, rest)?.residual ?? Number.POSITIVE_INFINITY
+  let rival = without
+  for (let i = 0; i < products.children; i++) {
+    if (fit.chosen.includes(i)) continue
+    const other = fitOf(products, [...rest, i])
+    if (other && !(likely && isNoRung(other.values.at(-1) as number, ratios[i])))
+      rival = Math.min(rival, other.residual)
+  }
+  const apart = sureness(rows.length, rival, fit.residual)
+  const most = apart > 2 * sigmas ? SURELY_APART : APART
+  if (rival < most * fit.residual || apart < sigmas) return undefined
+  if (!isSteady(who, value, fit, products)) return undefined
   const factor = factorNear(value, error, ratio)
   if (factor === undefined) return undefined
   return {
@@ -222,17 +233,32 @@ function nameChild(
     coefficient: round(value),
     error: round(error),
     exact: isExact(factor, value, error, ratio),
-    sure: error < SHARP * value && sureness(rows.length, without, fit.residual) > 2 * sigmas
+    sure: sureness(rows.length, without, fit.residual) > 2 * sigmas
   }
 }
 
 /** Standard error, share of the coefficient, above which nothing is named, and below which it is certain. */
 const BLUNT = 0.06
 const SHARP = 0.03
+/** How much more any other child must leave of the parent, and how much where chance cannot make it. */
+const APART = 1.15
+const SURELY_APART = 1.07
 /** The same below which it is told though the rest of the area is not explained. */
 const FINE = 0.015
+/** The same below which all children at once tell something of this one. */
+const TOLD = 0.1
 /** Coefficient below which no child's can be. */
 const ABSURD = -0.05
+
+/** How near (ln) to a rung a coefficient is that counts as one, and how far one is that counts as none. */
+const ON_RUNG = 0.03
+const OFF_RUNG = 0.06
+
+/** Whether no transformer of the series would give a child that coefficient: of two that explain alike it is the other one. */
+function isNoRung(value: number, ratio: MeterRatio | undefined): boolean {
+  if (!ratio || ratio.direct || value <= 0 || ratio.pt !== 1) return false
+  return Math.min(nearestCt(ratio.ct * value, 5).off, nearestCt(ratio.ct * value, 1).off) > OFF_RUNG
+}
 
 /** A transformer has one ratio: at low and at high load, early and late. */
 function isSteady(who: number, value: number, fit: StepFit, products: Products): boolean {
@@ -340,7 +366,9 @@ export function judgeLately(
 ): BalanceResult {
   const all = judgeBalance(rows, ratios, sigmas, context)
   let best = all
-  for (let kept = rows.length - STEP_ROWS; kept >= LATE_ROWS; kept -= STEP_ROWS) {
+  const steps = Math.ceil((rows.length - LATE_ROWS) / STEP_ROWS) - 1
+  for (let step = steps; step >= 0; step--) {
+    const kept = LATE_ROWS + step * STEP_ROWS
     const late = judgeBalance(rows.slice(-kept), ratios, sigmas, { ...context, late: true })
     if (late.verdicts.length === 0 || !late.verdicts.every(one => one.certain)) continue
     if (isMore(late, best)) best = late

@@ -285,7 +285,7 @@ export class CheckStage {
   #knownFault(meter: string): KnownFault | undefined {
     const stands = (rule: string) => this.#engine.isRaised({ meter, bus: null }, rule)
     if (['zero-energy', 'flat-line'].some(stands)) return 'silent'
-    if (['phase-swap', 'phase-reversed'].some(stands)) return 'erratic'
+    if (['phase-swap', 'phase-reversed', 'pattern'].some(stands)) return 'erratic'
     return stands('ratio') ? 'factor' : undefined
   }
 

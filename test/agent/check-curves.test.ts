@@ -1,6 +1,7 @@
 import t from 'tap'
-import { Area } from '../../agent/check/area.ts'
-import { judgeBalance, judgeLately } from '../../agent/check/balance.ts'
+import { Area, type KnownFault } from '../../agent/check/area.ts'
+import { Areas } from '../../agent/check/areas.ts'
+import { type BalanceVerdict, judgeBalance, judgeLately } from '../../agent/check/balance.ts'
 import { columnsOf } from '../../agent/check/balance-columns.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
@@ -600,6 +601,114 @@ t.test('balance: several wrong ratios that hide each other', async t => {
       { who: 2, factor: 0.05, certain: true }
     ]
   )
+})
+
+const transformers = (count: number) => Array.from({ length: count }, () => ({ ct: 20, pt: 1 }))
+const named = (verdicts: readonly BalanceVerdict[]) =>
+  verdicts.map(({ who, factor, certain }) => [who, Number(factor.toFixed(3)), certain])
+
+t.test('balance: the factor is the one the coefficient says, a rung or not', async t => {
+  for (const factor of [1.5, 4 / 3, 2 / 3, Math.sqrt(3), 1 / Math.sqrt(3), 2, 0.5, 20, 1 / 20, 1.85])
+    for (const child of [2, 4]) {
+      const rows = areaRows(11, 200, n => (n === child ? factor : 1))
+      const { verdicts } = judgeBalance(rows, transformers(6), 6)
+      t.equal(verdicts.length, 1, `${child} x${factor}`)
+      t.match(verdicts[0], { who: child, certain: true })
+      const { factor: told, coefficient } = verdicts[0] as BalanceVerdict
+      t.ok(
+        Math.abs(told / factor - 1) < 0.03 && Math.abs(told * coefficient - 1) < 0.1,
+        `${told} for ${factor}`
+      )
+    }
+  // a tenth off is a bad meter, no transformer
+  const rows = areaRows(11, 200, n => (n === 2 ? 1.12 : 1))
+  t.same(judgeBalance(rows, transformers(6), 6).verdicts, [])
+})
+
+t.test('balance: what no ratio explains is laid to nobody', async t => {
+  const ratios = transformers(6)
+  const sound = areaRows(12, 240, () => 1)
+  const night = areaRows(12, 240, (child, hour) => (child === 2 && Math.sin(hour / 3.8) < 0 ? 0.3 : 1))
+  t.same(judgeLately(night, ratios, 6).verdicts, [], 'a bypass by night')
+  const lossy = sound.map(row => ({ ...row, parent: 1.16 * row.parent }))
+  t.same(judgeLately(lossy, ratios, 6).verdicts, [], 'a consumer without a meter')
+  // two children of one curve: either could be it
+  const twins = areaRows(12, 240, n => (n === 2 ? 2 : 1)).map(({ parent, children }) => ({
+    parent: parent + (children[2] as number) / 2,
+    children: [...children, (children[2] as number) / 2]
+  }))
+  t.same(judgeLately(twins, transformers(7), 6).verdicts, [], 'twins')
+  const silent = sound.map(row => ({ ...row, children: row.children.map((x, n) => (n === 2 ? 0 : x)) }))
+  t.same(judgeLately(silent, ratios, 6).verdicts, [], 'a child that counts nothing')
+})
+
+t.test('balance: changes in the field, the largest child and two in one area', async t => {
+  const ratios = transformers(6)
+  const after = (hour: number, from: number, factor: number) => (hour >= from ? factor : 1)
+  const largest = areaRows(13, 330, (child, h) => (child === 2 ? after(h, 216, 1 / 20) : child === 0 ? 2 : 1))
+  t.same(named(judgeLately(largest, ratios, 6).verdicts).sort(), [
+    [0, 2, true],
+    [2, 0.05, true]
+  ])
+  const two = areaRows(14, 330, (child, h) =>
+    child === 1 ? after(h, 200, 2) : child === 3 ? after(h, 230, 0.5) : 1
+  )
+  t.same(named(judgeLately(two, ratios, 6).verdicts).sort(), [
+    [1, 2, true],
+    [3, 0.5, true]
+  ])
+})
+
+t.test('balance: what other rules know of a meter', async t => {
+  const parent = meterPoint({ id: 'P' })
+  const children = [0, 1, 2, 3, 4].map(n => meterPoint({ id: `C${n}`, parent: 'P' }))
+  const one = { ratioVersion: 1, ct: 20, pt: 1, direct: false }
+  const run = (recorded: (child: number, hour: number) => number, hours: number) => {
+    const area = new Area(parent, children, sharedLimits(RULES, {}), 3600)
+    const rows = areaRows(15, hours, recorded)
+    let slot = SLOT
+    for (const row of rows)
+      area.note(slot++, id => ({
+        ...one,
+        kwh: id === 'P' ? row.parent : (row.children[Number(id[1])] as number)
+      }))
+    return (known?: (meter: string) => KnownFault | undefined) =>
+      area.judgeRatios(() => ({ ...one, kwh: 1 }), known)
+  }
+  const wrong = run(child => (child === 1 ? 0.5 : 1), 200)
+  t.match(wrong().get('C1'), { verdict: 'violated', factor: 0.5, cause: 'certain', numbers: { exact: 1 } })
+  t.match(
+    wrong(id => (id === 'C1' ? 'factor' : undefined)).get('C1'),
+    { verdict: 'violated', factor: 0.5 },
+    'what is known is told as well'
+  )
+  // a child that records by no factor takes what cannot be told: nobody else is certain
+  const rnd = random(3)
+  const wild = Array.from({ length: 200 }, () => rnd.between(0, 0.2))
+  const swapped = run((child, h) => (child === 0 ? (wild[h] as number) : 1), 200)
+  for (const [id, finding] of swapped(id => (id === 'C0' ? 'erratic' : undefined)))
+    t.not(finding.verdict, 'violated', id)
+  t.equal(wrong(id => (id === 'C3' ? 'silent' : undefined)).size, 0, 'hours without a meter are none')
+  t.equal(wrong().size, 0, 'and are not used later')
+})
+
+t.test('a balance that is mended is no longer held against the meter', async t => {
+  const meters = [
+    meterPoint({ id: 'P' }),
+    ...[0, 1, 2, 3, 4].map(n => meterPoint({ id: `C${n}`, parent: 'P' }))
+  ]
+  const areas = new Areas(meters, RULES, { slotSeconds: 3600, utcOffsetMinutes: 0 })
+  const one = { ratioVersion: 1, ct: 20, pt: 1, direct: false }
+  const rows = areaRows(16, 24 * 26, (child, hour) => (child === 1 && hour < 24 * 6 ? 0.5 : 1))
+  const first = 24 * 20_000
+  const verdicts = rows.map((row, n) => {
+    for (const { id } of meters)
+      areas.note(id, { ...one, kwh: id === 'P' ? row.parent : (row.children[Number(id[1])] as number) })
+    areas.endSlot(first + n, () => undefined)
+    return areas.findingsFor('C1')?.[0]?.verdict
+  })
+  t.equal(verdicts[24 * 5], 'violated')
+  t.equal(verdicts.at(-1), 'holds')
 })
 
 t.test('six weeks of memory fit in 4 KiB', async t => {
