@@ -365,16 +365,23 @@ export function judgeLately(
   context: BalanceContext = {}
 ): BalanceResult {
   const all = judgeBalance(rows, ratios, sigmas, context)
-  let best = all
+  const lately = (kept: number) => judgeBalance(rows.slice(-kept), ratios, sigmas, { ...context, late: true })
   const steps = Math.ceil((rows.length - LATE_ROWS) / STEP_ROWS) - 1
+  if (steps < 0) return all
+  const newest = lately(LATE_ROWS)
+  // most areas are sound, of all rows and of the last
+  if (!isDoubtful(all) && !isDoubtful(newest)) return all
+  let best = all
   for (let step = steps; step >= 0; step--) {
-    const kept = LATE_ROWS + step * STEP_ROWS
-    const late = judgeBalance(rows.slice(-kept), ratios, sigmas, { ...context, late: true })
+    const late = step === 0 ? newest : lately(LATE_ROWS + step * STEP_ROWS)
     if (late.verdicts.length === 0 || !late.verdicts.every(one => one.certain)) continue
     if (isMore(late, best)) best = late
   }
   return best
 }
+
+const isDoubtful = ({ residual, off }: BalanceResult) =>
+  !(residual <= EXPLAINED) || [...off.values()].some(factor => Math.abs(Math.log(factor)) >= OFF)
 
 /** Whether the later rows know more: another meter, or the same with half of what was left. */
 function isMore(late: BalanceResult, than: BalanceResult): boolean {
