@@ -108,12 +108,9 @@ function judgeLevel(
     const shaped =
       keepsShape(base, days.slice(split), bands, window) ||
       (window >= 5 && middle < NOTHING && neverIdle(base, bands))
-    if (
-      dropped &&
-      shaped &&
-      (window >= LONG_REST || !isResting(base, days.slice(split))) &&
-      isNew(total.before, total.recent, middle)
-    )
+    const rest = dropped && shaped ? restOf(days, base, window) : undefined
+    const isNews = rest === undefined ? isNew(total.before, total.recent, middle) : rest >= LONG_REST
+    if (dropped && shaped && isNews)
       return {
         cause: isRamp([...total.before, ...sinceThen()]) ? 'drift' : 'drop',
         missing: 1 - Math.exp(middle),
@@ -141,12 +138,20 @@ const LONG_REST = 12
 const REST_ALIKE = 0.25
 const REST_MOST = 0.6
 
-/** Whether the last days are as the meter's days of rest were in the weeks before: a works that is closed, not one that is bypassed. */
-function isResting(base: readonly DayFeatures[], recent: readonly DayFeatures[]): boolean {
-  const level = median(recent.map(one => sumOf(one.bands)))
+/**
+ * How many days in a row the meter has been as on its days of rest in the weeks before: a works that is closed, not one that is bypassed.
+ * @returns undefined where the last days are as no day of rest was
+ */
+function restOf(
+  days: readonly DayFeatures[],
+  base: readonly DayFeatures[],
+  window: number
+): number | undefined {
+  const level = median(days.slice(-window).map(one => sumOf(one.bands)))
   const usual = median(base.map(one => sumOf(one.bands)))
-  if (level > REST_MOST * usual) return false
-  return base.filter(one => Math.abs(sumOf(one.bands) - level) <= REST_ALIKE * level).length >= 2
+  const alike = base.filter(one => Math.abs(sumOf(one.bands) - level) <= REST_ALIKE * level).length
+  if (level > REST_MOST * usual || alike < 2) return undefined
+  return days.length - 1 - days.findLastIndex(one => sumOf(one.bands) > (1 + REST_ALIKE) * level)
 }
 
 /** Whether the days right before the window were still as ever: a season comes on slowly. */
