@@ -192,7 +192,7 @@ function pruned(p: Products, fit: StepFit, held: readonly number[], sigmas: numb
   }
 }
 
-export interface Steadiness {
+interface Steadiness {
   /** standard errors of the coefficients of the chosen children, kWh of the parent per recorded kWh */
   readonly errors: readonly number[]
 }
