@@ -60,7 +60,7 @@ export interface ArchiveState {
   /** a test contradicted the ratio at the last reading, and before the last change */
   doubted: boolean
   doubtedBefore: boolean
-  /** readings, at most 8, with a current above what the secondary side carries */
+  /** readings, at most 12, with a current above what the secondary side carries; those over 8 are forgotten in days */
   primaryAmps: number
 }
 
@@ -109,6 +109,10 @@ export interface PhaseState {
   change?: { before: number[]; after: number[] }
   /** sum of the currents, A: readings, running mean of its square, and mean and variance of its logarithm at load */
   load?: { n: number; square: number; mean: number; var: number }
+  /** how each ln moves with the ln of that sum: their covariance where most slots lie */
+  tilt?: number[]
+  /** a phase that has had no current yet, and the slots at load that show it; absent where all carry */
+  gone?: { p: number; n: number }
 }
 
 /** Learned: how increments follow the power; and the run of like increments that is on. Energies in 0.001 kWh, meter's side. */
@@ -141,6 +145,8 @@ export interface RatioState {
   middles: { identity: number; identitySpread: number; voltage: number; amps: number }
   /** sums for energy against power: e, p, ee, pp, ep, n (0.001 kWh) */
   energy: number[]
+  /** the same lately, for a change: e, p, pp of about eight slots; absent until they begin */
+  recent?: number[]
   /** slots by load over rated load, half-octave bins */
   loads: number[]
   phases: PhaseState

@@ -23,6 +23,10 @@ export const LEAN = 0.25
 const LOOKED_AT = 0.18
 /** ln k from which the phases alone are a contradiction: no load leans by that and stays even otherwise. */
 const LEAN_FAR = 0.58
+/** A clean 2 or one half: ln by which k may miss it and the others each other, ln k a ln of load, and slots at load. */
+const CLEAN = { miss: 0.04, even: 0.1, tilt: 0.12, load: 0.15, slots: 288 }
+/** Share of the others' current under which a phase has none, ln by which the others may differ, and slots until it is told. */
+const GONE = { share: 0.09, even: 0.4, slots: 96, most: 192 }
 
 /** What the phase currents of a meter say: one phase is k times the others. */
 export interface PhaseLean {
@@ -38,6 +42,8 @@ export interface PhaseLean {
   readonly proportional: boolean
   /** the phase came to k from one slot to the next and has stayed there since */
   readonly atOnce: boolean
+  /** k is 2 or one half over days, the others are equal, and neither load nor hour moves it */
+  readonly clean: boolean
   readonly elements: 'two' | 'three'
   /** what the archive is off by on the phase, if it is; undefined where the load or a bypass explains k as well */
   readonly factor: number | undefined
@@ -46,6 +52,7 @@ export interface PhaseLean {
 
 /** Takes a slot into the memory. */
 export function notePhases(c: MeterContext): void {
+  if (noteGone(c)) return
   const leans = phaseLeans(c)
   if (!leans) return
   const state = c.history.ratio.phases
@@ -69,7 +76,38 @@ export function notePhases(c: MeterContext): void {
     const away = Math.log(amps) - load.mean
     load.mean += gain * away
     load.var = (1 - gain) * (load.var + gain * away * away)
+    const tilt = state.tilt ?? [0, 0, 0]
+    state.tilt = tilt
+    for (let p = 0; p < 3; p++) {
+      const lean = (leans[p] as number) - (state.middle?.[p] as number)
+      tilt[p] = (1 - gain) * ((tilt[p] as number) + gain * lean * away)
+    }
   }
+}
+
+/**
+ * A phase that never had a current while the other two share the load, voltage present: the circuit of a transformer is open or shorted.
+ * What is lost on a day is told against the days before; here there are none.
+ * @returns whether the slot is such a one, and says nothing of the leans
+ */
+function noteGone(c: MeterContext): boolean {
+  const state = c.history.ratio.phases
+  if (c.wiring !== 'three' || c.ct <= 1 || state.n >= SETTLED) return false
+  const amps = c.amps.map(x => Math.abs(x ?? Number.NaN)) as [number, number, number]
+  const volts = c.volts.map(x => x ?? 0)
+  const most = Math.max(...amps)
+  if (!(most >= 0.03 * c.ctSecondary) || Math.min(...volts) < 0.7 * Math.max(...volts)) return false
+  const p = amps.indexOf(Math.min(...amps))
+  const [one, other] = [amps[(p + 1) % 3] as number, amps[(p + 2) % 3] as number]
+  if (Math.abs(Math.log(one / other)) > GONE.even) return false
+  const { gone } = state
+  if ((amps[p] as number) < GONE.share * Math.sqrt(one * other)) {
+    state.gone = { p, n: gone?.p === p ? Math.min(GONE.most, gone.n + 1) : 1 }
+    return true
+  }
+  if (gone && gone.n > 8) state.gone = { p: gone.p, n: gone.n - 8 }
+  else delete state.gone
+  return false
 }
 
 function noteLoad(state: PhaseState, amps: number) {
@@ -185,6 +223,7 @@ export function phaseLean(c: MeterContext): PhaseLean | undefined {
     even: two || Math.abs(between(levels)) < limit,
     proportional: (state.inside ?? 0) > 0.5 && spread < 0.6 * moved,
     atOnce,
+    clean: !two && isClean(state, p, Math.abs(own), Math.abs(between(levels))),
     elements: two ? ('two' as const) : ('three' as const),
     slots: state.n
   }
@@ -192,6 +231,17 @@ export function phaseLean(c: MeterContext): PhaseLean | undefined {
     ...lean,
     factor: lean.even && Math.abs(Math.log(lean.k)) >= LEAN ? phaseFactor(c, lean) : undefined
   }
+}
+
+/** A load of one phase leans by any k, and by another one at another load; a transformer of twice or half the ratio does not. */
+function isClean(state: PhaseState, p: number, size: number, apart: number): boolean {
+  const { load, tilt } = state
+  if (!load || !tilt || state.n < CLEAN.slots || Math.sqrt(load.var) < CLEAN.load) return false
+  return (
+    Math.abs(size - Math.LN2) < CLEAN.miss &&
+    apart < CLEAN.even &&
+    Math.abs(tilt[p] as number) < CLEAN.tilt * load.var
+  )
 }
 
 /** Share of the meter's load that the leaning phase has at the moment; undefined where none leans. */
@@ -208,6 +258,9 @@ export const namedStep = (k: number) => nearest([...WHOLE, 3 / 2, 2 / 3], k, 0.1
 
 /** Test 10. Uneven loads vary; a wrong transformer does not. */
 export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Finding {
+  const { gone } = c.history.ratio.phases
+  if (gone && gone.n >= GONE.slots)
+    return violated('ratio-phase', { phase: 'ABC'[gone.p] as string, slots: gone.n }, { cause: 'no-current' })
   if (!lean)
     return c.ct === 1 || c.history.ratio.phases.n < c.limits.get('ratio-phase', 'slots')
       ? noEvidence('ratio-phase', 'too early or direct')
@@ -219,7 +272,8 @@ export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Findin
   if (factor === undefined) return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
   // a load that leans by nature wanders; a transformer does not, or it came from one slot to the next
   const far = Math.abs(Math.log(lean.k)) >= LEAN_FAR
-  const certain = lean.atOnce || (far && sd < c.limits.get('ratio-phase', 'steady'))
+  const steady = sd < c.limits.get('ratio-phase', 'steady') || (lean.clean && lean.proportional)
+  const certain = lean.atOnce || (far && steady)
   return violated('ratio-phase', numbers, {
     factor: round(factor, 6),
     ...(certain ? { cause: 'certain' } : far ? {} : { cause: 'near' })

@@ -431,6 +431,7 @@ const leaningBy = (k: number): PhaseLean => ({
   even: true,
   proportional: true,
   atOnce: false,
+  clean: false,
   elements: 'three',
   factor: k,
   slots: 500
