@@ -1,6 +1,7 @@
 /** CT/PT tests that need days: 7 energy against power, 8 plausible load (peers-features.md C). */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import type { RatioState } from './history.ts'
 import { totalPower } from './item-values.ts'
 import { slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
@@ -37,24 +38,63 @@ function noteEnergy(c: MeterContext): void {
   // a register that stands still under load is stopped (rule zero-energy), not off by a factor
   if (e === 0 && integral > STOPPED_COUNTS * history.resolution * Math.max(1, c.ct * c.pt)) return
   const sums = history.ratio.energy
+  if (changed(history.ratio, e, integral, history.resolution)) sums.fill(0)
   if ((sums[5] as number) >= KEEP_SLOTS / 2) for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) / 2
   const add = [e, integral, e * e, integral * integral, e * integral, 1]
   for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) + (add[n] as number)
 }
 
+/**
+ * Takes a slot into the short window and holds it against the long one: at a change of the ratio the long one must begin anew, or
+ * it names a mixture of both. Only at a usual load, where the scatter that was measured holds.
+ * @param e, integral energy of the slot and of its power, 0.001 kWh
+ */
+function changed(ratio: RatioState, e: number, integral: number, resolution: number): boolean {
+  const before = ratio.recent ?? [0, 0, 0]
+  const [re, rp, rpp] = [
+    SHORT * (before[0] as number) + e,
+    SHORT * (before[1] as number) + integral,
+    SHORT ** 2 * (before[2] as number) + integral ** 2
+  ]
+  ratio.recent = [re, rp, rpp]
+  const [le, lp, ee, pp, ep, n] = ratio.energy as [number, number, number, number, number, number]
+  if (n < CHANGE.slots || le <= 0 || lp <= 0 || rp < (lp / n) * CHANGE.load || rp ** 2 < CHANGE.short * rpp)
+    return false
+  const r = le / lp
+  // the scatter of a slot, of the few in the short window, and the counts
+  const scatter = Math.max(0, ee - 2 * r * ep + r * r * pp) / (r * r * pp)
+  const counts = Math.max(re, r * rp) / resolution
+  const sigma = Math.sqrt((scatter * rpp) / rp ** 2 + 1 / counts ** 2)
+  const off = Math.abs(Math.log(Math.max(re, resolution / 2) / rp / r))
+  if (off < Math.max(CHANGE.least, CHANGE.sigmas * sigma)) return false
+  delete ratio.recent
+  return true
+}
+
+/** Share of the short window that is kept from slot to slot. */
+const SHORT = 7 / 8
+/** A change: ln and standard errors it needs, slots before it, slots of the short window, and their load in mean slots. */
+const CHANGE = { least: 0.3, sigmas: 6, slots: 16, short: 5, load: 4 }
+
 /** Test 7. The window is one of counts: 40 counts are +-5 %, and the scatter of the load between readings is measured, not assumed. */
 function testEnergy(c: MeterContext): Finding {
   const [e, p, ee, pp, ep, n] = c.history.ratio.energy as [number, number, number, number, number, number]
-  const counts = Math.max(e, p) / c.history.resolution
+  const { resolution } = c.history
+  const counts = Math.max(e, p) / resolution
+  if (p <= 0 || e <= 0) return noEvidence('ratio-energy', 'too few counts')
+  const r = e / p
+  // a factor like 20 shows within hours
+  const gross = Math.abs(Math.log(r)) > GROSS.off && Math.min(e, p) / resolution >= GROSS.counts
   if (
-    n < c.limits.get('ratio-energy', 'slots') ||
-    counts < c.limits.get('ratio-energy', 'counts') ||
-    p <= 0 ||
-    e <= 0
+    n < (gross ? GROSS.slots : c.limits.get('ratio-energy', 'slots')) ||
+    counts < c.limits.get('ratio-energy', 'counts')
   )
     return noEvidence('ratio-energy', 'too few counts')
-  const r = e / p
-  const sigma = Math.sqrt(Math.max(0, ee - 2 * r * ep + r * r * pp) + c.history.resolution ** 2) / p
+  // what a register cuts off in one slot it counts in the next: in the sum it is one count, not one a slot
+  const share = e / n / resolution
+  const cut = n * resolution ** 2 * (share < 1 ? Math.min(0.25, share * (1 - share)) : 1 / 6)
+  const rest = ee - 2 * r * ep + r * r * pp
+  const sigma = Math.sqrt(Math.max(0.1 * rest, rest - cut, 0) + resolution ** 2) / p
   const relative = sigma / r
   const numbers = { ratio: round(r), sigma: round(relative), counts: round(counts), slots: Math.round(n) }
   const off = Math.abs(Math.log(r))
@@ -64,12 +104,12 @@ function testEnergy(c: MeterContext): Finding {
   )
   if (off <= bound)
     return relative > 0.05 ? noEvidence('ratio-energy', 'load scatters') : holds('ratio-energy', numbers)
-  const named = snapFactor(r, Math.max(0.03, Math.min(0.1, 2 * relative)), c.ct, c.pt)
+  const named = snapFactor(r, Math.max(0.02, Math.min(0.1, 3 * relative)), c.ct, c.pt)
   return violated(
     'ratio-energy',
     { ...numbers, factorName: named?.name ?? 'none' },
     {
-      ...(named && relative < 0.05 ? { cause: 'certain' } : {}),
+      ...((named && relative < 0.05) || (gross && off > GROSS.sigmas * relative) ? { cause: 'certain' } : {}),
       ...(named ? { factor: round(named.value, 6) } : {})
     }
   )
@@ -89,21 +129,27 @@ function noteLoad(c: MeterContext): void {
     for (let i = 0; i < LOAD_BINS; i++) bins[i] = Math.floor((bins[i] ?? 0) / 2)
 }
 
-/** Upper edge of the bin under which 95 % of the loads lie, in rated loads. */
-function upperLoad(bins: readonly number[]): { share: number; slots: number } {
+/** Upper edge of the bin under which 95 % of the loads lie, and about where in it they do, in rated loads. */
+function upperLoad(bins: readonly number[]): { share: number; about: number; slots: number } {
   let all = 0
   for (let i = 0; i < LOAD_BINS; i++) all += bins[i] ?? 0
   let sum = 0
   for (let i = 0; i < LOAD_BINS; i++) {
-    sum += bins[i] ?? 0
-    if (sum >= 0.95 * all) return { share: 2 ** ((i + 1 - LOAD_SHIFT * 1.2) / 2), slots: all }
+    const own = bins[i] ?? 0
+    const edge = (part: number) => 2 ** ((i + part - LOAD_SHIFT * 1.2) / 2)
+    if (sum + own >= 0.95 * all)
+      return { share: edge(1), about: edge(own > 0 ? (0.95 * all - sum) / own : 1), slots: all }
+    sum += own
   }
-  return { share: 0, slots: all }
+  return { share: 0, about: 0, slots: all }
 }
+
+/** An energy off by more than 3: counts and slots after which it is told, and standard errors that chance cannot make. */
+const GROSS = { off: 1.1, counts: 10, slots: 16, sigmas: 10 }
 
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
-  const { share, slots } = upperLoad(c.history.ratio.loads)
+  const { share, about, slots } = upperLoad(c.history.ratio.loads)
   if (
     c.meter.ratedKva === undefined ||
     slots < c.limits.get('ratio-load', 'slots') ||
@@ -125,5 +171,12 @@ function testLoad(c: MeterContext): Finding {
   }
   if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
     return violated('ratio-load', numbers, { cause: 'low' })
+  // a load over the rated one is usual enough to say nothing by itself, but it bears out a ratio that is in doubt
+  if (about > c.limits.get('ratio-load', 'over'))
+    return {
+      ...noEvidence('ratio-load', 'over the rated load'),
+      numbers: { ...numbers, upperShare: round(about) },
+      cause: 'over'
+    }
   return holds('ratio-load', numbers)
 }
