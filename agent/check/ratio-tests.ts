@@ -11,6 +11,8 @@ export function testRegister(c: MeterContext): Finding {
   const tolerance = c.limits.get('ratio-register', 'tolerance')
   const { ctRegister, ptRegister } = c.history.ratio
   const wrong: Record<string, number> = {}
+  const is = (register: number, archive: number) =>
+    register > 0 && Math.abs(archive / register - 1) <= tolerance
   let off = 1
   let seen = 0
   for (const [name, archive, register] of [
@@ -26,7 +28,11 @@ export function testRegister(c: MeterContext): Finding {
   }
   if (seen === 0) return noEvidence('ratio-register', 'register unset or not read')
   if (Object.keys(wrong).length === 0) return holds('ratio-register', { ct: c.ct, pt: c.pt })
-  return violated('ratio-register', wrong, { factor: round(off, 6) })
+  const exchanged = is(ctRegister, c.pt) && is(ptRegister, c.ct)
+  return violated('ratio-register', wrong, {
+    factor: round(off, 6),
+    ...(exchanged ? { cause: 'ct-pt-exchanged' } : {})
+  })
 }
 
 /** Test 3. */
@@ -35,7 +41,8 @@ export function testLegal(c: MeterContext): Finding {
   const ct = stamp ? [stamp.ctPrimary, stamp.ctSecondary] : [c.meter.ct.primary, c.meter.ct.secondary]
   const pt = stamp ? [stamp.ptPrimary, stamp.ptSecondary] : [c.meter.pt.primary, c.meter.pt.secondary]
   const [cp, cs, pp, ps] = [...ct, ...pt] as [number, number, number, number]
-  if (c.ct < 1 && isLegalCt(cs, cp))
+  // a transformer of 5 A over 1 A is none: that is another mistake
+  if (c.ct < 1 && isLegalCt(cs, cp) && cs > 5)
     return violated(
       'ratio-legal',
       { ct: `${cp}/${cs}` },
@@ -52,12 +59,20 @@ export function testLegal(c: MeterContext): Finding {
   if (ctLegal && ptLegal) return holds('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` })
   // the two pairs in each other's place: 100 V under the current, 5 A under the voltage
   const crossed = cs >= 57 && (ps === 5 || ps === 1) && isLegalPt(cp, cs) && isLegalCt(pp, ps)
-  const cause = crossed ? 'ct-pt-exchanged' : ctLegal ? 'pt-not-standard' : 'ct-not-standard'
+  const cause = crossed
+    ? 'ct-pt-exchanged'
+    : c.ct < 1
+      ? 'ct-under-one'
+      : ctLegal
+        ? 'pt-not-standard'
+        : 'ct-not-standard'
   return violated('ratio-legal', { ct: `${cp}/${cs}`, pt: `${pp}/${ps}` }, { cause })
 }
 
 /** Readings above the secondary side's current that, beside a primary voltage, show that currents are primary too. */
 const OFTEN = 8
+/** And how many more are counted: one is forgotten every 48 slots, so that a night does not take back what the day has shown. */
+const LATELY = 4
 
 /** One phase carries far more than the next. */
 function isLone(amps: readonly (number | null)[]): boolean {
@@ -97,6 +112,8 @@ export function testSide(c: MeterContext): Finding {
   }
   if (c.history.leaps > 1)
     return violated('ratio-side', { leaps: c.history.leaps }, { cause: 'energy', factor: round(c.ct * c.pt) })
+  if (c.ct > 1 && i <= mostAmps && c.history.archive.primaryAmps > OFTEN)
+    return { ...noEvidence('ratio-side', 'low now, high lately'), cause: 'waits' }
   return i > 0 || u > 0
     ? holds('ratio-side', { amps: round(i), volts: round(u) })
     : noEvidence('ratio-side', 'no values')
@@ -129,6 +146,17 @@ export function testVoltage(c: MeterContext): Finding {
   const numbers = { secondaryVolts: round(secondary), pt: c.pt, primaryVolts: round(primary) }
   if (off(primary) <= tolerance) return holds('ratio-voltage', numbers)
   if (hasMoved(c, secondary)) return noEvidence('ratio-voltage', 'the line has moved, not the transformer')
+  // in each other's place they fit; as they are, one of the two is no standard one
+  const odd = !isLegalPt(c.pt, 1) || !isLegalCt(round(c.ct, 6), 1)
+  const apart = c.ct > 1 && c.pt > 1 && Math.abs(Math.log(c.ct / c.pt)) > 0.2
+  if (
+    odd &&
+    apart &&
+    isLegalPt(c.ct, 1) &&
+    isLegalCt(round(c.pt, 6), 1) &&
+    off(secondary * c.ct) <= tolerance
+  )
+    return violated('ratio-voltage', numbers, { factor: 1, cause: 'ct-pt-exchanged' })
   const register = c.history.ratio.ptRegister
   if (register > 1 && off(secondary * register) <= tolerance)
     return violated('ratio-voltage', numbers, { factor: round(c.pt / register, 6) })
@@ -290,7 +318,9 @@ export function noteRatioValues(c: MeterContext): void {
   if (pt !== undefined) state.ptRegister = pt
   const most = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
   const bound = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
-  if (most > bound) c.history.archive.primaryAmps = Math.min(OFTEN, c.history.archive.primaryAmps + 1)
+  const { archive } = c.history
+  if (most > bound) archive.primaryAmps = Math.min(OFTEN + LATELY, archive.primaryAmps + 1)
+  else if (archive.primaryAmps > OFTEN && c.reading.slot % 48 === 0) archive.primaryAmps--
   if (most > 0) push(state.amps, Math.round(most * 1e3) / 1e3)
   const side = sideVoltage(c)
   if (side) push(state.voltage, Math.round(side.volts * 100) / 100)
