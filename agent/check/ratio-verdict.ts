@@ -1,6 +1,7 @@
 /** Weighs the CT/PT tests of one meter into the verdict of rule `ratio`, with the likely true ratio. */
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { totalPower } from './item-values.ts'
 import { isLegalCt, namedFactors, nearestCt, snapFactor } from './ratio-factors.ts'
 
 /**
@@ -123,6 +124,8 @@ function measured(c: MeterContext, leading: Finding | undefined, against: readon
     return factor === undefined ? { ...leading, factor } : { ...test, factor: round(factor, 6) }
   }
   const load = against.find(test => test.rule === 'ratio-load')
+  if (leading.cause === 'energy' && load?.factor === undefined && !movedBy(c, k))
+    return { ...leading, factor: undefined }
   if (load?.factor !== undefined && leading.cause !== 'both' && leading.cause !== 'voltage') {
     // about the middle of the bin that the upper load is in
     const share = Number(load.numbers['upperShare']) / 2 ** (1 / 4)
@@ -136,6 +139,15 @@ function measured(c: MeterContext, leading: Finding | undefined, against: readon
   const most = Math.max(0, ...c.history.ratio.amps)
   const beyond = leading.cause === 'current' && most > OVER_PRIMARY * c.ct * Math.max(1, c.ctSecondary)
   return beyond ? { ...leading, factor: undefined } : leading
+}
+
+/** Whether the energy of this slot is about k times its power; true where no power is read. */
+function movedBy(c: MeterContext, k: number): boolean {
+  const power = totalPower(c.values)
+  const before = c.history.power
+  if (power === undefined || before === null || c.step.kind !== 'step' || !c.step.import) return true
+  const integral = ((Math.abs(power) + before) / 2) * c.slotHours * c.step.slots * 1000
+  return integral === 0 || Math.abs(Math.log(c.step.import / integral / k)) < 0.5
 }
 
 /** Upper load of a usual consumer, in rated loads; and by how much (ln) the meter's own ratio is likelier than a power of ten. */

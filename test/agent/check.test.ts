@@ -891,6 +891,112 @@ t.test('ratios that change while the meter is watched', async t => {
     )
   })
 
+  t.test('one phase of twice or half from the first reading, whatever it wanders', async t => {
+    /** @param currents of A, B and C at a load that swings by two and wanders by 4 % on each phase */
+    const wandering = (currents: (i: number) => readonly [number, number, number]) => {
+      let energy = 1000
+      return Array.from({ length: 96 * 9 }, (_, n) => {
+        const kw = 1 + 0.5 * Math.sin(n / 15)
+        energy = Math.round((energy + kw / 4) * 100) / 100
+        const values = threePhase(kw, energy, SLOT + n)
+        const part = currents(values[312] as number)
+        const own = (p: 0 | 1 | 2) => part[p] * (1 + 0.056 * Math.sin(n * (2.3 + p) + p))
+        return reading(before, SLOT + n, { ...values, 311: own(0), 312: own(1), 313: own(2) })
+      })
+    }
+    for (const k of [2, 0.5])
+      t.match(
+        lastOf(
+          before,
+          wandering(i => [i, k * i, 1.02 * i]),
+          'ratio'
+        ),
+        { verdict: 'violated', factor: k, numbers: { phase: 'B', contradictions: 'phase' } }
+      )
+    for (const [name, load] of [
+      ['another k', i => [i, 1.8 * i, i]],
+      ['unlike others', i => [1.15 * i, 2.15 * i, i]],
+      ['a load on one phase, twice the others in the middle', i => [i, i + 1.55, i]],
+      ['more of it at a high load', i => [i, 1.3 * i * i, i]]
+    ] as [string, (i: number) => readonly [number, number, number]][])
+      t.notOk(everViolated(before, wandering(load), 'ratio'), name)
+  })
+
+  t.test('a phase that never had a current', async t => {
+    const without = (from: number, left = 0, meter = before) =>
+      steady(meter, 96 * 4, 1, (n, values) => ({
+        ...values,
+        ...(n < from ? {} : { 312: (values[312] as number) * left, 322: 0 })
+      }))
+    for (const left of [0, 0.02, 0.08])
+      t.match(lastOf(before, without(0, left), 'ratio'), {
+        verdict: 'violated',
+        cause: 'no-current',
+        numbers: { phase: 'B' }
+      })
+    t.not(lastOf(before, without(96 * 2), 'ratio')?.cause, 'no-current', 'lost on a day is another matter')
+    const direct = meterPoint({ ct: { primary: 1, secondary: 1 } })
+    t.notOk(everViolated(direct, without(0, 0, direct), 'ratio'))
+    // voltage gone too
+    const dark = steady(before, 96 * 4, 1, (_n, values) => ({ ...values, 302: 0, 312: 0, 322: 0 }))
+    t.notOk(everViolated(before, dark, 'ratio'))
+  })
+
+  t.test('the energy register off from a day on', async t => {
+    const from = 96 * 5
+    const off = (meter: MeterPoint, factor: number, kw: number) => {
+      let energy = 1000
+      return run(
+        meter,
+        Array.from({ length: 96 * 9 }, (_, n) => {
+          const load = kw * (1 + 0.5 * Math.sin(n / 15)) * (1 + 0.1 * Math.sin(2.3 * n))
+          energy += (load / 4) * (n < from ? 1 : factor)
+          return reading(meter, SLOT + n, threePhase(load, Math.floor(100 * energy) / 100, SLOT + n))
+        })
+      ).findings
+    }
+    for (const factor of [2, 0.5, Math.sqrt(3), 0.05, 20]) {
+      const meter = meterPoint({ ct: { primary: 500, secondary: 5 } })
+      const told = off(meter, factor, 1).map(one => verdictOf(one, 'ratio'))
+      const first = told.findIndex(one => one?.verdict === 'violated')
+      t.ok(first > from && first < from + 70, `${factor} after ${first - from}`)
+      for (const one of told)
+        if (one?.factor !== undefined)
+          t.ok(Math.abs(one.factor / factor - 1) < 1e-3, `${factor}: ${one.factor}`)
+      t.match(told.at(-1), { verdict: 'violated', numbers: { contradictions: /energy/ } })
+    }
+  })
+
+  t.test('CT and PT in the place of each other by value', async t => {
+    const archive = { ct: { primary: 500, secondary: 5 }, pt: { primary: 15, secondary: 1 } }
+    const hv = (registers: Record<number, number>) =>
+      steady(meterPoint(archive), 12, 0.3, (_n, values) => ({
+        ...values,
+        ...{ 301: 57.6, 302: 57.8, 303: 57.9 },
+        ...Object.fromEntries([311, 312, 313].map(id => [id, ((values[id] as number) * 225) / 57.8])),
+        ...registers
+      }))
+    for (const registers of [{}, { 450: 15, 451: 100 }])
+      t.match(lastOf(meterPoint(archive), hv(registers), 'ratio'), {
+        verdict: 'violated',
+        cause: 'ct-pt-exchanged',
+        factor: 1,
+        numbers: { likelyCt: '75/5', likelyPt: 100 }
+      })
+  })
+
+  t.test('ratios out of the series', async t => {
+    const odd = (primary: number, ratedKva: number) => {
+      const meter = meterPoint({ ct: { primary, secondary: 5 }, ratedKva })
+      return lastOf(meter, steady(meter, 300, 1), 'ratio')
+    }
+    t.match(odd(130, 21), { verdict: 'violated', factor: 1.73205, numbers: { likelyCt: '75/5' } })
+    t.not(odd(130, 30)?.verdict, 'violated', 'a load within the rated one does not bear it out')
+    t.not(odd(125, 20)?.verdict, 'violated', 'a real overload')
+    const under = meterPoint({ ct: { primary: 1, secondary: 5 } })
+    t.match(lastOf(under, steady(under, 4, 0.2), 'ratio'), { verdict: 'violated', factor: undefined })
+  })
+
   t.test('two elements: A against C', async t => {
     const meter = meterPoint({ ct: { primary: 50, secondary: 5 }, pt: { primary: 10_000, secondary: 100 } })
     const two = (left: number) =>
