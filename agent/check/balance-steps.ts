@@ -192,11 +192,6 @@ function pruned(p: Products, fit: StepFit, held: readonly number[], sigmas: numb
   }
 }
 
-interface Steadiness {
-  /** standard errors of the coefficients of the chosen children, kWh of the parent per recorded kWh */
-  readonly errors: readonly number[]
-}
-
 /** Standard errors of a fit: neighbouring hours err alike, so that there are fewer independent rows than rows. */
 export function errorsOf(
   p: Products,
