@@ -23,8 +23,8 @@ export const LEAN = 0.25
 const LOOKED_AT = 0.18
 /** ln k from which the phases alone are a contradiction: no load leans by that and stays even otherwise. */
 const LEAN_FAR = 0.58
-/** A clean 2 or one half: ln by which k may miss it and the others each other, ln k a ln of load, and slots at load. */
-const CLEAN = { miss: 0.04, even: 0.1, tilt: 0.12, load: 0.15, slots: 288 }
+/** A clean 2 or one half: ln by which k may miss it and the others each other, ln k a ln of load, slots at load, and how far its power factor may be off. */
+const CLEAN = { miss: 0.035, even: 0.1, tilt: 0.12, load: 0.15, slots: 288, powerFactor: 0.05 }
 /** Share of the others' current under which a phase has none, ln by which the others may differ, and slots until it is told. */
 const GONE = { share: 0.09, even: 0.4, slots: 96, most: 192 }
 
@@ -223,7 +223,7 @@ export function phaseLean(c: MeterContext): PhaseLean | undefined {
     even: two || Math.abs(between(levels)) < limit,
     proportional: (state.inside ?? 0) > 0.5 && spread < 0.6 * moved,
     atOnce,
-    clean: !two && isClean(state, p, Math.abs(own), Math.abs(between(levels))),
+    clean: !two && alikePf(c, p) && isClean(state, p, Math.abs(own), Math.abs(between(levels))),
     elements: two ? ('two' as const) : ('three' as const),
     slots: state.n
   }
@@ -242,6 +242,13 @@ function isClean(state: PhaseState, p: number, size: number, apart: number): boo
     apart < CLEAN.even &&
     Math.abs(tilt[p] as number) < CLEAN.tilt * load.var
   )
+}
+
+/** A consumer of one phase brings its own power factor; another transformer leaves it. True where the phases' are not read. */
+function alikePf(c: MeterContext, p: number): boolean {
+  const [own, one, other] = [0, 1, 2].map(n => c.phasePf[(p + n) % 3] ?? null)
+  if (own == null || one == null || other == null) return true
+  return Math.abs(Math.abs(own) - (Math.abs(one) + Math.abs(other)) / 2) < CLEAN.powerFactor
 }
 
 /** Share of the meter's load that the leaning phase has at the moment; undefined where none leans. */
