@@ -112,7 +112,7 @@ export function testSide(c: MeterContext): Finding {
   }
   if (c.history.leaps > 1)
     return violated('ratio-side', { leaps: c.history.leaps }, { cause: 'energy', factor: round(c.ct * c.pt) })
-  if (c.ct > 1 && i <= mostAmps && c.history.archive.primaryAmps > OFTEN)
+  if (c.ct > 1 && c.history.archive.primaryAmps > OFTEN)
     return { ...noEvidence('ratio-side', 'low now, high lately'), cause: 'waits' }
   return i > 0 || u > 0
     ? holds('ratio-side', { amps: round(i), volts: round(u) })

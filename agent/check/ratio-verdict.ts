@@ -114,6 +114,7 @@ function bothSides(c: MeterContext, leading: Finding | undefined, against: reado
  * load or the current would be out of reason after it, the supposition yields.
  */
 function measured(c: MeterContext, leading: Finding | undefined, against: readonly Finding[]) {
+  if (leading?.rule === 'ratio-balance') return byCoefficient(c, leading)
   if (leading?.rule !== 'ratio-side' || leading.factor === undefined) return leading
   const k = leading.factor
   for (const test of against) {
@@ -139,6 +140,17 @@ function measured(c: MeterContext, leading: Finding | undefined, against: readon
   const most = Math.max(0, ...c.history.ratio.amps)
   const beyond = leading.cause === 'current' && most > OVER_PRIMARY * c.ct * Math.max(1, c.ctSecondary)
   return beyond ? { ...leading, factor: undefined } : leading
+}
+
+/** The balance tries what leaves a standard transformer; where its own sharp coefficient says another named factor, that one. */
+function byCoefficient(c: MeterContext, leading: Finding): Finding {
+  const coefficient = Number(leading.numbers['coefficient'] ?? 0)
+  const error = Number(leading.numbers['error'] ?? 1)
+  if (leading.factor === undefined || 'phase' in leading.numbers || !(error < 0.03 * coefficient))
+    return leading
+  if (Math.abs(Math.log(leading.factor * coefficient)) < 0.3) return leading
+  const named = snapFactor(1 / coefficient, 0.1, c.ct, c.pt)
+  return named ? { ...leading, factor: round(named.value, 6) } : leading
 }
 
 /** Whether the energy of this slot is about k times its power; true where no power is read. */
