@@ -140,6 +140,9 @@ export function checkReactive(c: MeterContext): Finding {
   })
 }
 
+/** Counts in a slot that a stopped register does not make. */
+const STILL_COUNTS = 3
+
 /** V4 and its reverse: registers against the power of the moment over the slots since the last reading. */
 export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   const { step } = c
@@ -174,6 +177,9 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   // where currents are not read the power speaks alone
   if (counts < c.limits.get('zero-energy', 'counts') || (currents > 0 && flowing === 0))
     out.push(noEvidence('zero-energy', 'load too low'))
+  // a register that counts too little is not stopped: test 7 of the ratio says by what factor
+  else if (gained >= STILL_COUNTS * c.history.resolution)
+    out.push(holds('zero-energy', { kwh: gained / 1000, expectedKwh: round(integral / 1000) }))
   else {
     const ratio = gained / integral
     const level = c.limits.get('zero-energy', 'ratio') / Math.max(0.001, ratio)
