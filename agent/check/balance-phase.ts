@@ -1,7 +1,7 @@
 /** The balance of an area asked about one phase of one child: the gap must follow the child by just the share that the phase lacks. */
 import type { Columns } from './balance-columns.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
-import { cholesky, inverseDiagonal, solveFactored } from './least-squares.ts'
+import { fitRows } from './least-squares.ts'
 import { namedStep, type PhaseLean } from './ratio-phase.ts'
 
 /** kWh that the gap moves by for each kWh the child recorded, beyond what losses explain. */
@@ -25,42 +25,14 @@ export function gapShare(
   const mean = sums.reduce((a, b) => a + b, 0) / n
   const scale = child.reduce((a, b) => a + b, 0) / n
   if (mean <= 0 || scale <= 0) return undefined
-  const m = 4
-  const ata = new Float64Array(m * m)
-  const atb = new Float64Array(m)
-  const row = new Float64Array(m)
-  const fill = (i: number) => {
+  const fit = fitRows(n, 4, (i, row) => {
     const s = (sums[i] as number) / mean
     row.set([1, s, s * s, (child[i] as number) / scale])
     return (parent[i] as number) - (sums[i] as number)
-  }
-  for (let i = 0; i < n; i++) {
-    const gap = fill(i)
-    for (let a = 0; a < m; a++) {
-      atb[a] = (atb[a] as number) + (row[a] as number) * gap
-      for (let b = 0; b < m; b++)
-        ata[a * m + b] = (ata[a * m + b] as number) + (row[a] as number) * (row[b] as number)
-    }
-  }
-  const factor = cholesky(ata, m)
-  if (!factor) return undefined
-  const x = solveFactored(factor, atb, m)
-  let residual = 0
-  let lagged = 0
-  let last = 0
-  for (let i = 0; i < n; i++) {
-    const gap = fill(i)
-    const off = row.reduce((rest, value, a) => rest - value * (x[a] as number), gap)
-    residual += off * off
-    lagged += off * last
-    last = off
-  }
-  // neighbouring hours err alike: fewer independent rows than there are
-  const alike = Math.max(0, Math.min(0.9, residual > 0 ? lagged / residual : 0))
-  const variance = ((residual / Math.max(1, n - m)) * (1 + alike)) / (1 - alike)
-  const inverse = inverseDiagonal(factor, m)
-  const error = Math.sqrt(variance * (inverse[3] as number)) / scale
-  return { value: (x[3] as number) / scale, error, rest: residual }
+  })
+  return (
+    fit && { value: (fit.x[3] as number) / scale, error: (fit.errors[3] as number) / scale, rest: fit.rest }
+  )
 }
 
 /** Whether no other child explains the gap as well: what another one lacks must not be laid to this one. */

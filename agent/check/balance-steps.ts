@@ -3,7 +3,7 @@
  * first, then to the child that explains most of what is left, and so on, all coefficients being estimated anew at each step.
  */
 import type { BalanceRow } from './balance-columns.ts'
-import { cholesky, inverseDiagonal, solveFactored } from './least-squares.ts'
+import { cholesky, fitRows, solveFactored } from './least-squares.ts'
 
 /** Least root mean square of the parent that is taken for chance: registers of a few digits, meters of class 1. */
 const FLOOR = 0.002
@@ -200,11 +200,8 @@ export function errorsOf(
 ): { errors: number[]; extra: number; extraError: number } | undefined {
   const { chosen } = fit
   const m = LOSSES + chosen.length + (extra ? 1 : 0)
-  const ata = new Float64Array(m * m)
-  const atb = new Float64Array(m)
   const column = new Float64Array(p.size)
-  const row = new Float64Array(m)
-  const take = (n: number) => {
+  const take = (n: number, row: Float64Array) => {
     fill(p.rows[n] as BalanceRow, column, p.mean, p.scale)
     for (let k = 0; k < LOSSES; k++) row[k] = column[k] as number
     chosen.forEach((i, a) => {
@@ -213,37 +210,15 @@ export function errorsOf(
     if (extra) row[m - 1] = extra[n] as number
     return column[p.size - 1] as number
   }
-  for (let n = 0; n < p.rows.length; n++) {
-    const gap = take(n)
-    for (let a = 0; a < m; a++) {
-      atb[a] = (atb[a] as number) + (row[a] as number) * gap
-      for (let b = 0; b < m; b++)
-        ata[a * m + b] = (ata[a * m + b] as number) + (row[a] as number) * (row[b] as number)
-    }
-  }
-  const factor = cholesky(ata, m)
-  if (!factor) return undefined
-  const x = solveFactored(factor, atb, m)
-  let rest = 0
-  let lagged = 0
-  let last = 0
-  for (let n = 0; n < p.rows.length; n++) {
-    let off = take(n)
-    for (let a = 0; a < m; a++) off -= (row[a] as number) * (x[a] as number)
-    rest += off * off
-    lagged += off * last
-    last = off
-  }
-  const alike = Math.max(0, Math.min(0.9, rest > 0 ? lagged / rest : 0))
   const floor = (FLOOR ** 2 * p.square) / (p.mean ** 2 * p.rows.length)
-  const variance = ((rest / Math.max(1, p.rows.length - m) + floor) * (1 + alike)) / (1 - alike)
-  const inverse = inverseDiagonal(factor, m)
+  const found = fitRows(p.rows.length, m, take, { floor })
+  if (!found) return undefined
   const errors = chosen.map(
-    (i, a) => (Math.sqrt(variance * (inverse[LOSSES + a] as number)) * p.mean) / (p.scale[i] as number)
+    (i, a) => ((found.errors[LOSSES + a] as number) * p.mean) / (p.scale[i] as number)
   )
   return {
     errors,
-    extra: extra ? (x[m - 1] as number) : 0,
-    extraError: extra ? Math.sqrt(variance * (inverse[m - 1] as number)) : 0
+    extra: extra ? (found.x[m - 1] as number) : 0,
+    extraError: extra ? (found.errors[m - 1] as number) : 0
   }
 }

@@ -14,7 +14,7 @@ import {
   sureness
 } from './balance-steps.ts'
 import { round } from './finding.ts'
-import { cholesky, inverseDiagonal, solveNonNegative } from './least-squares.ts'
+import { fitRows } from './least-squares.ts'
 import { likelyFactors, namedFactors, nearestCt } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
@@ -405,52 +405,23 @@ function regress(rows: readonly BalanceRow[], children: number): Coefficient[] {
     scale[i] = Math.sqrt(scale[i] as number)
     if ((scale[i] as number) > 0) used.push(i)
   }
-  const m = used.length
-  const ata = new Float64Array(m * m)
-  const atb = new Float64Array(m)
-  const column = new Float64Array(m)
-  for (const row of rows) {
-    for (let a = 0; a < m; a++) {
-      const i = used[a] as number
+  const take = (n: number, column: Float64Array) => {
+    const row = rows[n] as BalanceRow
+    used.forEach((i, a) => {
       column[a] = (i < children ? (row.children[i] as number) : 1) / (scale[i] as number)
-    }
-    for (let a = 0; a < m; a++) {
-      const x = column[a] as number
-      if (x === 0) continue
-      atb[a] = (atb[a] as number) + x * row.parent
-      for (let b = 0; b < m; b++) ata[a * m + b] = (ata[a * m + b] as number) + x * (column[b] as number)
-    }
+    })
+    return row.parent
   }
-  const factor = cholesky(ata, m)
-  if (!factor) return []
-  const x = solveNonNegative(ata, atb, m)
-  let residual = 0
-  let lagged = 0
-  let last = 0
-  for (const row of rows) {
-    let fitted = 0
-    for (let a = 0; a < m; a++) {
-      const i = used[a] as number
-      fitted += ((x[a] as number) * (i < children ? (row.children[i] as number) : 1)) / (scale[i] as number)
-    }
-    const off = row.parent - fitted
-    residual += off * off
-    lagged += off * last
-    last = off
-  }
-  // neighbouring hours err alike: fewer independent rows than there are
-  const alike = Math.max(0, Math.min(0.9, residual > 0 ? lagged / residual : 0))
-  const variance = ((residual / Math.max(1, rows.length - m)) * (1 + alike)) / (1 - alike)
-  const inverse = inverseDiagonal(factor, m)
+  const fit = fitRows(rows.length, used.length, take, { nonNegative: true })
+  if (!fit) return []
   const out: Coefficient[] = []
-  for (let a = 0; a < m; a++) {
-    const i = used[a] as number
-    if (i === children) continue
+  used.forEach((i, a) => {
+    if (i === children) return
     out.push({
       index: i,
-      value: (x[a] as number) / (scale[i] as number),
-      error: Math.sqrt(variance * (inverse[a] as number)) / (scale[i] as number)
+      value: (fit.x[a] as number) / (scale[i] as number),
+      error: (fit.errors[a] as number) / (scale[i] as number)
     })
-  }
+  })
   return out
 }

@@ -3,7 +3,7 @@ import { SOURCE } from '../../proto/reading.ts'
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import { factor, ID, totalPower, volts } from './item-values.ts'
-import { referenceKva } from './load.ts'
+import { fullAmps, referenceKva } from './load.ts'
 
 /** Ranges that hold for every meter. */
 export function checkRange(c: MeterContext): Finding {
@@ -63,9 +63,7 @@ function supplyVoltage(c: MeterContext): Record<string, number> | undefined {
  */
 function impossibleCurrent(c: MeterContext): Record<string, number> | undefined {
   const { amps: ring, middles } = c.history.ratio
-  const most =
-    c.limits.get('range', 'currentFactor') *
-    (c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps'))
+  const most = c.limits.get('range', 'currentFactor') * fullAmps(c)
   const highest = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
   if (ring.length < 8 || highest <= most || middles.amps > most / 2) return undefined
   return { amps: round(highest), mostAmps: round(most) }

@@ -106,7 +106,7 @@ export function derivedFactor(values: ItemValues): number | undefined {
 const DERIVED = { least: 0.4, most: 1.05 }
 
 /** Sum of U x I over the phases that have both, kVA on the meter's side; undefined where a current lacks its voltage. */
-export function phaseKva(values: ItemValues): number | undefined {
+function phaseKva(values: ItemValues): number | undefined {
   let sum: number | undefined
   for (let n = 0; n < ID.current.length; n++) {
     const i = amps(values, ID.current[n] as number)

@@ -1,4 +1,4 @@
-/** Small linear algebra for the balance: Cholesky and non-negative least squares on normal equations. */
+/** Small linear algebra for the balance: Cholesky, least squares over hours, and non-negative least squares on normal equations. */
 
 /** Lower Cholesky factor of a symmetric matrix (row-major, n x n); undefined when it is not positive definite. */
 export function cholesky(a: Float64Array, n: number): Float64Array | undefined {
@@ -46,6 +46,58 @@ export function inverseDiagonal(l: Float64Array, n: number): Float64Array {
     out[c] = square
   }
   return out
+}
+
+export interface RowFit {
+  readonly x: Float64Array
+  /** sum of the squares that the fit leaves */
+  readonly rest: number
+  /** standard errors of x */
+  readonly errors: Float64Array
+}
+
+/**
+ * Least squares over rows in order of time, with standard errors that know that neighbouring rows err alike: there are fewer
+ * independent rows than rows.
+ * @param take writes row n into the columns and gives what they are to explain
+ * @param options.floor variance of a row that is taken for chance besides; options.nonNegative no x under zero
+ * @returns undefined where the columns do not tell each other apart
+ */
+export function fitRows(
+  count: number,
+  columns: number,
+  take: (n: number, into: Float64Array) => number,
+  { floor = 0, nonNegative = false } = {}
+): RowFit | undefined {
+  const m = columns
+  const ata = new Float64Array(m * m)
+  const atb = new Float64Array(m)
+  const row = new Float64Array(m)
+  for (let n = 0; n < count; n++) {
+    const y = take(n, row)
+    for (let a = 0; a < m; a++) {
+      const value = row[a] as number
+      if (value === 0) continue
+      atb[a] = (atb[a] as number) + value * y
+      for (let b = 0; b < m; b++) ata[a * m + b] = (ata[a * m + b] as number) + value * (row[b] as number)
+    }
+  }
+  const factor = cholesky(ata, m)
+  if (!factor) return undefined
+  const x = nonNegative ? solveNonNegative(ata, atb, m) : solveFactored(factor, atb, m)
+  let rest = 0
+  let lagged = 0
+  let last = 0
+  for (let n = 0; n < count; n++) {
+    let off = take(n, row)
+    for (let a = 0; a < m; a++) off -= (row[a] as number) * (x[a] as number)
+    rest += off * off
+    lagged += off * last
+    last = off
+  }
+  const alike = Math.max(0, Math.min(0.9, rest > 0 ? lagged / rest : 0))
+  const variance = ((rest / Math.max(1, count - m) + floor) * (1 + alike)) / (1 - alike)
+  return { x, rest, errors: inverseDiagonal(factor, m).map(one => Math.sqrt(variance * one)) }
 }
 
 /** x >= 0 that minimises |Ax - b|, given AtA and Atb: coordinate descent to convergence. */

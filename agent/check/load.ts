@@ -78,9 +78,12 @@ function swingFactor(c: MeterContext, load: number, before: number, reference: n
 /** A hundredth of the largest load of the meter, primary kVA: under it nothing is a spike or a swing. */
 export function leastKva(c: MeterContext): number {
   const phases = c.wiring === 'single' ? 1 : 3
-  const amps = c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps')
-  return (0.01 * phases * (c.pt > 1 ? 58 : 230) * amps * c.ct * c.pt) / 1000
+  return (0.01 * phases * (c.pt > 1 ? 58 : 230) * fullAmps(c) * c.ct * c.pt) / 1000
 }
+
+/** Current of a phase that the meter is made for, A on its own side. */
+export const fullAmps = (c: MeterContext) =>
+  c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps')
 
 /** a start every two or three days, over a week or more; and how soon it is forgotten: half in a week, by quarters of an hour */
 const HABIT_RISES = 4

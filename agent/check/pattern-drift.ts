@@ -72,7 +72,15 @@ export function isRamp(days: readonly number[]): boolean {
 
 /** Sum of squares that a shape leaves unexplained. */
 function restOf(y: readonly number[], shape: (n: number) => number): number {
-  const x = y.map((_, n) => shape(n))
+  const { xx, xy, yy } = squaresOf(
+    y.map((_, n) => shape(n)),
+    y
+  )
+  return yy - (xx > 0 ? xy ** 2 / xx : 0)
+}
+
+/** Sums of squares and products about the means. */
+function squaresOf(x: readonly number[], y: readonly number[]): { xx: number; xy: number; yy: number } {
   const meanX = sumOf(x) / x.length
   const meanY = sumOf(y) / y.length
   let [xx, xy, yy] = [0, 0, 0]
@@ -82,7 +90,7 @@ function restOf(y: readonly number[], shape: (n: number) => number): number {
     xy += dx * (value - meanY)
     yy += (value - meanY) ** 2
   })
-  return yy - (xx > 0 ? xy ** 2 / xx : 0)
+  return { xx, xy, yy }
 }
 
 /** Whether every three hours of the day lost about the same share between the first week and the last. */
@@ -99,16 +107,7 @@ function fallsEvenly(days: readonly DayFeatures[], weeks: number, fall: number):
 /** Least-squares line through equally spaced values. */
 function fitLine(y: readonly number[]): { slope: number; error: number; r2: number } {
   const n = y.length
-  const meanX = (n - 1) / 2
-  const meanY = sumOf(y) / n
-  let xx = 0
-  let xy = 0
-  let yy = 0
-  y.forEach((value, x) => {
-    xx += (x - meanX) ** 2
-    xy += (x - meanX) * (value - meanY)
-    yy += (value - meanY) ** 2
-  })
+  const { xx, xy, yy } = squaresOf([...y.keys()], y)
   const slope = xy / xx
   const rest = Math.max(0, yy - slope * xy)
   return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx), r2: yy <= 0 ? 0 : 1 - rest / yy }

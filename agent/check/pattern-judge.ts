@@ -108,7 +108,7 @@ function judgeLevel(
     const shaped =
       keepsShape(base, days.slice(split), bands, window) ||
       (window >= 5 && middle < NOTHING && neverIdle(base, bands))
-    const rest = dropped && shaped ? restOf(days, base, window) : undefined
+    const rest = dropped && shaped ? restingDays(days, base, window) : undefined
     const isNews = rest === undefined ? isNew(total.before, total.recent, middle) : rest >= LONG_REST
     if (dropped && shaped && isNews)
       return {
@@ -142,7 +142,7 @@ const REST_MOST = 0.6
  * How many days in a row the meter has been as on its days of rest in the weeks before: a works that is closed, not one that is bypassed.
  * @returns undefined where the last days are as no day of rest was
  */
-function restOf(
+function restingDays(
   days: readonly DayFeatures[],
   base: readonly DayFeatures[],
   window: number

@@ -201,25 +201,20 @@ function noteProfile(c: MeterContext, options: CheckOptions, load: number): void
   const bin = binAt(c, options)
   const floor = spreadFloor(c)
   const usual = usualOf(c, bin)
-  const isNews = taughtShare(c) >= FIRST_DAY && load > peakLimit(c)
-  if (profile.seen * quartersOf(c) >= SEEN_DAYS) {
-    const score = usual.count >= 2 ? scoreOf(load, usual, floor) : 0
-    const limit = spikeLimit(c)
-    const news = isNews || (taughtShare(c) >= 1 && score > limit)
-    profile.streak = news ? profile.streak + 1 : 0
-    // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
-    const spike = news && profile.streak * quartersOf(c) < LASTING
+  const isSeen = profile.seen * quartersOf(c) >= SEEN_DAYS
+  const score = isSeen && usual.count >= 2 ? scoreOf(load, usual, floor) : 0
+  const limit = spikeLimit(c)
+  const taught = taughtShare(c)
+  const news = (taught >= FIRST_DAY && load > peakLimit(c)) || (taught >= 1 && score > limit)
+  profile.streak = news ? profile.streak + 1 : 0
+  // a short spike raises the record a little, so that a habit that comes back stops being news; what lasts is no spike
+  const spike = news && profile.streak * quartersOf(c) < LASTING
+  if (isSeen) {
     const own = c.limits.get('spike', 'recordFactor') * profile.record
     const well = 0.5 * Math.max(c.limits.get('spike', 'scoreMin'), own)
     noteStray(profile, spike ? Math.min(score, 1.2 * limit) : score, well, quartersOf(c))
-    notePeak(c, spike ? Math.min(load, 1.1 * c.history.peak) : load)
-  } else {
-    profile.streak = isNews ? profile.streak + 1 : 0
-    notePeak(
-      c,
-      isNews && profile.streak * quartersOf(c) < LASTING ? Math.min(load, 1.1 * c.history.peak) : load
-    )
   }
+  notePeak(c, spike ? Math.min(load, 1.1 * c.history.peak) : load)
   learn(profile, bin, Math.max(0, load), floor)
 }
 
