@@ -117,28 +117,27 @@ export function checkReading(
     ...checkPattern(c, options)
   ]
   const lean = phaseLean(c)
+  const fingerprint = testFingerprint(c)
   const ratio = [
     testRegister(c),
-    testFingerprint(c),
+    fingerprint,
     testLegal(c),
     testSide(c),
     testVoltage(c),
     testIdentity(c),
-    ...ratioTests(c, lean),
+    ...ratioTests(c, lean)
+  ]
+  for (const finding of options.area ?? [])
+    if (!finding.rule.startsWith('ratio-')) findings.push(finding)
     // a meter that lost part of its load on a day is bypassed, not wrongly archived: the balance shows both alike, but for a share
     // that is just a usual factor
-    ...(options.area ?? []).filter(
-      finding =>
-        finding.rule.startsWith('ratio-') &&
-        (!history.pattern.verdict || history.archive.day !== 0 || 'exact' in finding.numbers)
-    )
-  ]
+    else if (!history.pattern.verdict || history.archive.day !== 0 || 'exact' in finding.numbers)
+      ratio.push(finding)
   const verdict = ratioVerdict(c, ratio)
   findings.push(...ratio, verdict)
-  findings.push(...(options.area ?? []).filter(finding => !finding.rule.startsWith('ratio-')))
-  const enabled = findings.filter(finding => own.enabled(finding.rule))
+  const enabled = own.allEnabled ? findings : findings.filter(finding => own.enabled(finding.rule))
   noteVoltage(c, ratio.find(one => one.rule === 'ratio-voltage')?.verdict === 'holds')
-  advance(c, options)
+  advance(c, options, fingerprint)
   history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
   return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c, lean) }
@@ -184,11 +183,11 @@ const carriesDirect = (c: MeterContext) => c.ct === 1 && c.pt === 1 && c.history
 const BEHIND_CT_KVA = 5.5
 
 function flagsFrom(findings: readonly Finding[]): QualityFlag[] {
-  const flags = new Set<QualityFlag>()
-  for (const finding of findings)
-    if (finding.flag && (finding.verdict === 'violated' || finding.flag === 'registerReset'))
-      flags.add(finding.flag)
-  return [...flags]
+  const flags: QualityFlag[] = []
+  for (const { flag, verdict } of findings)
+    if (flag && (verdict === 'violated' || flag === 'registerReset') && !flags.includes(flag))
+      flags.push(flag)
+  return flags
 }
 
 function flagged(reading: Reading, flags: readonly QualityFlag[]): Reading {
@@ -205,7 +204,7 @@ function noteResolution(c: MeterContext): void {
 }
 
 /** The history after the reading. Values in doubt do not become the base. */
-function advance(c: MeterContext, options: CheckOptions): void {
+function advance(c: MeterContext, options: CheckOptions, fingerprint: Finding): void {
   const { history, step, reading } = c
   notePattern(c, options)
   noteWiring(c)
@@ -233,7 +232,7 @@ function advance(c: MeterContext, options: CheckOptions): void {
     history.stamp = meterTime
   }
   noteCounters(c)
-  if (step.event === 'swap' || step.event === 'reset' || testFingerprint(c).verdict === 'violated')
+  if (step.event === 'swap' || step.event === 'reset' || fingerprint.verdict === 'violated')
     history.ratio.changedDay = dayOf(reading.slot, options)
   history.ratio.fingerprint = fingerprintOf(c)
   noteArchive(c, dayOf(reading.slot, options))

@@ -60,6 +60,8 @@ export interface MeterContext {
   readonly volts: readonly (number | null)[]
   readonly lineVolts: readonly (number | null)[]
   readonly amps: readonly (number | null)[]
+  /** the highest of them, A; 0 where none is read */
+  readonly highestAmps: number
   readonly phaseKw: readonly (number | null)[]
   readonly phasePf: readonly (number | null)[]
 }
@@ -81,6 +83,7 @@ export function meterContext(
   const loadFactor = stated ?? derivedFactor(values)
   const kva = apparentPower(values, loadFactor)
   const k = ct * pt
+  const current = phases(values, ID.current, amps)
   const net = step.kind === 'step' && step.import !== undefined ? step.import - (step.export ?? 0) : undefined
   return {
     meter,
@@ -101,7 +104,8 @@ export function meterContext(
     loadFactor,
     volts: phases(values, ID.voltage, volts),
     lineVolts: phases(values, ID.lineVoltage, volts),
-    amps: phases(values, ID.current, amps),
+    amps: current,
+    highestAmps: Math.max(Math.abs(current[0] ?? 0), Math.abs(current[1] ?? 0), Math.abs(current[2] ?? 0)),
     phaseKw: phases(values, ID.phasePower, kilo),
     phasePf: phases(values, ID.phasePowerFactor, factor)
   }

@@ -5,6 +5,9 @@ import { type Finding, holds, judge, noEvidence, round, violated } from './findi
 import { factor, ID, totalPower, volts } from './item-values.ts'
 import { fullAmps, referenceKva } from './load.ts'
 
+const VOLTAGES = [...ID.voltage, ...ID.lineVoltage]
+const FACTORS = [ID.powerFactor, ...ID.phasePowerFactor]
+
 /** Ranges that hold for every meter. */
 export function checkRange(c: MeterContext): Finding {
   let seen = 0
@@ -13,7 +16,7 @@ export function checkRange(c: MeterContext): Finding {
   const { voltage } = c.history.ratio
   const usual = voltage.length >= 8 ? c.history.ratio.middles.voltage : 0
   const most = usual > 0 ? Math.min(limit, 2 * usual) : limit
-  for (const item of [...ID.voltage, ...ID.lineVoltage]) {
+  for (const item of VOLTAGES) {
     const u = volts(c.values, item)
     if (u === undefined) continue
     seen++
@@ -24,7 +27,7 @@ export function checkRange(c: MeterContext): Finding {
   if (supply) return violated('range', supply, { flag: 'range', cause: 'supply-voltage' })
   const current = impossibleCurrent(c)
   if (current) return violated('range', current, { flag: 'range', cause: 'current' })
-  for (const item of [ID.powerFactor, ...ID.phasePowerFactor]) {
+  for (const item of FACTORS) {
     const pf = factor(c.values, item)
     if (pf === undefined) continue
     seen++
@@ -47,12 +50,11 @@ function supplyVoltage(c: MeterContext): Record<string, number> | undefined {
   if (usualVolts <= 0) return undefined
   const limit = c.limits.get('range', 'supply')
   const lost = c.limits.get('phase-loss', 'ratio')
-  for (const [item, u] of [...c.volts, ...c.lineVolts].entries()) {
-    if (u === null || u <= 10) continue
-    // line voltages have their own usual one
-    const usual = item < 3 === c.volts.some(x => x !== null && x > 10) ? usualVolts : undefined
-    if (usual === undefined || u < lost * usual || Math.abs(u / usual - 1) <= limit) continue
-    return { volts: round(u), usualVolts: round(usual) }
+  // line voltages have another usual one: they count where nothing else is read
+  const read = c.volts.some(x => x !== null && x > 10) ? c.volts : c.lineVolts
+  for (const u of read) {
+    if (u === null || u <= 10 || u < lost * usualVolts || Math.abs(u / usualVolts - 1) <= limit) continue
+    return { volts: round(u), usualVolts: round(usualVolts) }
   }
   return undefined
 }
@@ -64,9 +66,8 @@ function supplyVoltage(c: MeterContext): Record<string, number> | undefined {
 function impossibleCurrent(c: MeterContext): Record<string, number> | undefined {
   const { amps: ring, middles } = c.history.ratio
   const most = c.limits.get('range', 'currentFactor') * fullAmps(c)
-  const highest = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
-  if (ring.length < 8 || highest <= most || middles.amps > most / 2) return undefined
-  return { amps: round(highest), mostAmps: round(most) }
+  if (ring.length < 8 || c.highestAmps <= most || middles.amps > most / 2) return undefined
+  return { amps: round(c.highestAmps), mostAmps: round(most) }
 }
 
 /** V10: a phase whose voltage is far under the highest. Two-element meters have no B phase to lose. */

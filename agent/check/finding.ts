@@ -77,6 +77,8 @@ export function round(value: number, digits = 4): number {
     const unit = 10 ** -places
     return Math.round(value / unit) * unit
   }
-  const unit = 10 ** Math.min(places, 22)
+  const unit = POWERS[Math.min(places, 22)] as number
   return Math.round(value * unit) / unit
 }
+/** of ten: the exact ones */
+const POWERS = Array.from({ length: 23 }, (_, n) => 10 ** n)

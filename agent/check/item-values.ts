@@ -41,20 +41,26 @@ export class ItemValues {
     this.#values = values
   }
 
-  /** Binary search: values are sorted by item, and a map of each reading would be mostly garbage. */
+  /** From one table that the reading at hand is laid out in: a map of each reading would be mostly garbage. */
   get(item: number): number | undefined {
-    let low = 0
-    let high = this.#values.length - 1
-    while (low <= high) {
-      const middle = (low + high) >> 1
-      const entry = this.#values[middle] as Reading['values'][number]
-      if (entry[0] === item) return entry[1] ?? undefined
-      if (entry[0] < item) low = middle + 1
-      else high = middle - 1
+    if (laidOut !== this) this.#layOut()
+    const value = TABLE[item] as number
+    return Number.isNaN(value) ? undefined : value
+  }
+
+  #layOut(): void {
+    TABLE.fill(Number.NaN)
+    for (let n = 0; n < this.#values.length; n++) {
+      const entry = this.#values[n] as Reading['values'][number]
+      if (entry[1] !== null) TABLE[entry[0]] = entry[1]
     }
-    return undefined
+    laidOut = this
   }
 }
+
+/** One place an item id (catalogue ids are below 512, others are no matter of the checks), and whose values stand there. */
+const TABLE = new Float64Array(512)
+let laidOut: ItemValues | undefined
 
 const scaled = (values: ItemValues, item: number, unit: number): number | undefined => {
   const raw = values.get(item)

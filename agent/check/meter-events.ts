@@ -4,41 +4,41 @@ import { type Finding, violated } from './finding.ts'
 import { ID } from './item-values.ts'
 
 /** Counter item to rule. */
-const COUNTERS: readonly (readonly [item: number, rule: string])[] = [
-  [412, 'event-cover'],
-  [413, 'event-cover'],
-  [414, 'event-magnet'],
-  [415, 'event-time-set'],
-  [417, 'event-cleared'],
-  [418, 'event-cleared'],
-  [419, 'event-voltage-loss'],
-  [420, 'event-sequence'],
-  [421, 'event-sequence'],
-  [422, 'event-tariff-set']
+const COUNTERS: readonly { readonly item: number; readonly rule: string }[] = [
+  { item: 412, rule: 'event-cover' },
+  { item: 413, rule: 'event-cover' },
+  { item: 414, rule: 'event-magnet' },
+  { item: 415, rule: 'event-time-set' },
+  { item: 417, rule: 'event-cleared' },
+  { item: 418, rule: 'event-cleared' },
+  { item: 419, rule: 'event-voltage-loss' },
+  { item: 420, rule: 'event-sequence' },
+  { item: 421, rule: 'event-sequence' },
+  { item: 422, rule: 'event-tariff-set' }
 ]
 
 /** Status word item, bit, rule. Words 4, 5, 6 are phases A, B, C; word 7 is the whole meter. */
-const BITS: readonly (readonly [item: number, bit: number, rule: string])[] = [
-  [401, 2, 'event-battery'],
-  [401, 3, 'event-battery'],
-  [404, 0, 'event-voltage-loss'],
-  [405, 0, 'event-voltage-loss'],
-  [406, 0, 'event-voltage-loss'],
-  [404, 3, 'event-current-loss'],
-  [405, 3, 'event-current-loss'],
-  [406, 3, 'event-current-loss'],
-  [404, 7, 'event-voltage-loss'],
-  [405, 7, 'event-voltage-loss'],
-  [406, 7, 'event-voltage-loss'],
-  [407, 0, 'event-sequence'],
-  [407, 1, 'event-sequence']
+const BITS: readonly { readonly item: number; readonly bit: number; readonly rule: string }[] = [
+  { item: 401, bit: 2, rule: 'event-battery' },
+  { item: 401, bit: 3, rule: 'event-battery' },
+  { item: 404, bit: 0, rule: 'event-voltage-loss' },
+  { item: 405, bit: 0, rule: 'event-voltage-loss' },
+  { item: 406, bit: 0, rule: 'event-voltage-loss' },
+  { item: 404, bit: 3, rule: 'event-current-loss' },
+  { item: 405, bit: 3, rule: 'event-current-loss' },
+  { item: 406, bit: 3, rule: 'event-current-loss' },
+  { item: 404, bit: 7, rule: 'event-voltage-loss' },
+  { item: 405, bit: 7, rule: 'event-voltage-loss' },
+  { item: 406, bit: 7, rule: 'event-voltage-loss' },
+  { item: 407, bit: 0, rule: 'event-sequence' },
+  { item: 407, bit: 1, rule: 'event-sequence' }
 ]
 
 /** One finding a rule with something to say; silence otherwise (an event rule has no steady "holds" without its item). */
 export function checkEvents(c: MeterContext): Finding[] {
   const rose = new Map<string, Record<string, number>>()
   const read = new Set<string>()
-  for (const [item, rule] of COUNTERS) {
+  for (const { item, rule } of COUNTERS) {
     const now = c.values.get(item)
     if (now === undefined) continue
     read.add(rule)
@@ -46,7 +46,7 @@ export function checkEvents(c: MeterContext): Finding[] {
     if (before !== undefined && now > before)
       rose.set(rule, { ...rose.get(rule), [`item${item}`]: now, by: now - before })
   }
-  for (const [item, bit, rule] of BITS) {
+  for (const { item, bit, rule } of BITS) {
     const word = c.values.get(item)
     if (word === undefined) continue
     read.add(rule)
@@ -64,13 +64,15 @@ export function checkEvents(c: MeterContext): Finding[] {
   return findings
 }
 
+const KEPT = [
+  ID.powerDownCount,
+  ID.programmingCount,
+  ID.demandClearedCount,
+  ...COUNTERS.map(({ item }) => item)
+]
+
 export function noteCounters(c: MeterContext): void {
-  for (const item of [
-    ID.powerDownCount,
-    ID.programmingCount,
-    ID.demandClearedCount,
-    ...COUNTERS.map(x => x[0])
-  ]) {
+  for (const item of KEPT) {
     const value = c.values.get(item)
     if (value !== undefined) c.history.counters[item] = value
   }

@@ -57,7 +57,7 @@ const isVisited = (c: MeterContext, usual: Expectation) =>
 
 /** share of that week after which the meter's peak says something, and by how much less it says until the week is over */
 const FIRST_DAY = 96 / TAUGHT
-const UNTAUGHT = Number(process.env['UT'] ?? 1.3)
+const UNTAUGHT = 1.3
 
 /** times the limit from which on a quarter of the peak is enough: the hour is idle otherwise */
 const FAR = 2

@@ -123,8 +123,11 @@ export function snapFactor(
 export type VoltageKind = 'phase' | 'line' | 'either'
 
 /** Nominal voltages a measured one may be near, V. */
-export function nominalVoltages(kind: VoltageKind): number[] {
-  const line = [380, 400, 415, ...SYSTEMS]
-  const phase = [220, 230, 240, ...SYSTEMS.map(u => u / Math.sqrt(3))]
-  return kind === 'line' ? line : kind === 'phase' ? phase : [...phase, ...SYSTEMS]
+export const nominalVoltages = (kind: VoltageKind): readonly number[] => LADDERS[kind]
+
+const PHASE_VOLTAGES = [220, 230, 240, ...SYSTEMS.map(u => u / Math.sqrt(3))]
+const LADDERS: Readonly<Record<VoltageKind, readonly number[]>> = {
+  line: [380, 400, 415, ...SYSTEMS],
+  phase: PHASE_VOLTAGES,
+  either: [...PHASE_VOLTAGES, ...SYSTEMS]
 }

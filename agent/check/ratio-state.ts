@@ -125,8 +125,9 @@ function noteLoad(c: MeterContext): void {
       ? 0
       : Math.max(0, Math.min(LOAD_BINS - 1, Math.floor(Math.log2(load / rated) * 2 + LOAD_SHIFT * 1.2)))
   bins[bin] = (bins[bin] ?? 0) + 1
-  if (bins.reduce((sum, x) => sum + (x ?? 0), 0) > 2 * 2880)
-    for (let i = 0; i < LOAD_BINS; i++) bins[i] = Math.floor((bins[i] ?? 0) / 2)
+  let all = 0
+  for (let i = 0; i < LOAD_BINS; i++) all += bins[i] ?? 0
+  if (all > 2 * 2880) for (let i = 0; i < LOAD_BINS; i++) bins[i] = Math.floor((bins[i] ?? 0) / 2)
 }
 
 /** Upper edge of the bin under which 95 % of the loads lie, and about where in it they do, in rated loads. */
@@ -136,9 +137,10 @@ function upperLoad(bins: readonly number[]): { share: number; about: number; slo
   let sum = 0
   for (let i = 0; i < LOAD_BINS; i++) {
     const own = bins[i] ?? 0
-    const edge = (part: number) => 2 ** ((i + part - LOAD_SHIFT * 1.2) / 2)
-    if (sum + own >= 0.95 * all)
+    if (sum + own >= 0.95 * all) {
+      const edge = (part: number) => 2 ** ((i + part - LOAD_SHIFT * 1.2) / 2)
       return { share: edge(1), about: edge(own > 0 ? (0.95 * all - sum) / own : 1), slots: all }
+    }
     sum += own
   }
   return { share: 0, about: 0, slots: all }
@@ -149,14 +151,12 @@ const GROSS = { off: 1.1, counts: 10, slots: 16, sigmas: 10 }
 
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
+  const { ratedKva } = c.meter
+  const early = 'no rated capacity or too early'
+  if (ratedKva === undefined || (c.ct === 1 && c.pt === 1)) return noEvidence('ratio-load', early)
   const { share, about, slots } = upperLoad(c.history.ratio.loads)
-  if (
-    c.meter.ratedKva === undefined ||
-    slots < c.limits.get('ratio-load', 'slots') ||
-    (c.ct === 1 && c.pt === 1)
-  )
-    return noEvidence('ratio-load', 'no rated capacity or too early')
-  const numbers = { upperShare: round(share), ratedKva: c.meter.ratedKva, slots }
+  if (slots < c.limits.get('ratio-load', 'slots')) return noEvidence('ratio-load', early)
+  const numbers = { upperShare: round(share), ratedKva, slots }
   // the lower edge of the bin is what is certain
   const sure = share / Math.SQRT2
   if (sure > c.limits.get('ratio-load', 'high')) {

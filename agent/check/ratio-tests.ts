@@ -10,23 +10,21 @@ import { median } from './statistics.ts'
 export function testRegister(c: MeterContext): Finding {
   const tolerance = c.limits.get('ratio-register', 'tolerance')
   const { ctRegister, ptRegister } = c.history.ratio
+  if (isUnset(ctRegister) && isUnset(ptRegister))
+    return noEvidence('ratio-register', 'register unset or not read')
   const wrong: Record<string, number> = {}
   const is = (register: number, archive: number) =>
     register > 0 && Math.abs(archive / register - 1) <= tolerance
   let off = 1
-  let seen = 0
   for (const [name, archive, register] of [
     ['ct', c.ct, ctRegister],
     ['pt', c.pt, ptRegister]
   ] as const) {
-    if (register === 0 || register === 1) continue
-    seen++
-    if (Math.abs(archive / register - 1) <= tolerance) continue
+    if (isUnset(register) || Math.abs(archive / register - 1) <= tolerance) continue
     wrong[`${name}Archive`] = round(archive, 6)
     wrong[`${name}Register`] = round(register, 6)
     off *= archive / register
   }
-  if (seen === 0) return noEvidence('ratio-register', 'register unset or not read')
   if (Object.keys(wrong).length === 0) return holds('ratio-register', { ct: c.ct, pt: c.pt })
   const exchanged = is(ctRegister, c.pt) && is(ptRegister, c.ct)
   return violated('ratio-register', wrong, {
@@ -35,12 +33,15 @@ export function testRegister(c: MeterContext): Finding {
   })
 }
 
+const isUnset = (register: number) => register === 0 || register === 1
+
 /** Test 3. */
 export function testLegal(c: MeterContext): Finding {
-  const stamp = c.reading.ratio
-  const ct = stamp ? [stamp.ctPrimary, stamp.ctSecondary] : [c.meter.ct.primary, c.meter.ct.secondary]
-  const pt = stamp ? [stamp.ptPrimary, stamp.ptSecondary] : [c.meter.pt.primary, c.meter.pt.secondary]
-  const [cp, cs, pp, ps] = [...ct, ...pt] as [number, number, number, number]
+  const { ratio: stamp } = c.reading
+  const cp = stamp?.ctPrimary ?? c.meter.ct.primary
+  const cs = stamp?.ctSecondary ?? c.meter.ct.secondary
+  const pp = stamp?.ptPrimary ?? c.meter.pt.primary
+  const ps = stamp?.ptSecondary ?? c.meter.pt.secondary
   // a transformer of 5 A over 1 A is none: that is another mistake
   if (c.ct < 1 && isLegalCt(cs, cp) && cs > 5)
     return violated(
@@ -86,7 +87,7 @@ function isLone(amps: readonly (number | null)[]): boolean {
 
 /** Test 4: values above what the secondary side can carry are primary already. */
 export function testSide(c: MeterContext): Finding {
-  const i = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  const i = c.highestAmps
   const u = Math.max(0, ...c.volts.map(x => x ?? 0))
   if (c.ct <= 1 && c.pt <= 1) return noEvidence('ratio-side', 'no transformers')
   const state = c.history.ratio
@@ -142,7 +143,8 @@ export function testVoltage(c: MeterContext): Finding {
   const primary = secondary * c.pt
   const tolerance = c.limits.get('ratio-voltage', 'tolerance')
   const ladder = nominalVoltages(side.kind)
-  const off = (u: number) => Math.min(...ladder.map(n => Math.abs(u / n - 1)))
+  const off = (u: number) =>
+    ladder.reduce((least, n) => Math.min(least, Math.abs(u / n - 1)), Number.POSITIVE_INFINITY)
   const numbers = { secondaryVolts: round(secondary), pt: c.pt, primaryVolts: round(primary) }
   if (off(primary) <= tolerance) return holds('ratio-voltage', numbers)
   if (hasMoved(c, secondary)) return noEvidence('ratio-voltage', 'the line has moved, not the transformer')
@@ -234,8 +236,7 @@ export function identitySample(c: MeterContext): number | undefined {
   const pf = c.phasePf
   const total = c.powerFactor
   const full = c.ct > 1 ? c.ctSecondary : 5
-  const most = Math.max(0, ...i.map(x => Math.abs(x ?? 0)))
-  if (most < c.limits.get('ratio-identity', 'floor') * full) return undefined
+  if (c.highestAmps < c.limits.get('ratio-identity', 'floor') * full) return undefined
   let sum = 0
   if (c.wiring === 'two') {
     if (total === undefined) return undefined
@@ -316,7 +317,7 @@ export function noteRatioValues(c: MeterContext): void {
   const pt = ratioRegister(c.values, ID.ptRegister)
   if (ct !== undefined) state.ctRegister = ct
   if (pt !== undefined) state.ptRegister = pt
-  const most = Math.max(0, ...c.amps.map(x => Math.abs(x ?? 0)))
+  const most = c.highestAmps
   const bound = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
   const { archive } = c.history
   if (most > bound) archive.primaryAmps = Math.min(OFTEN + LATELY, archive.primaryAmps + 1)

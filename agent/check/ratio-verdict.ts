@@ -40,6 +40,8 @@ const ORDER = [
 
 /** @param tests the findings of all ratio tests of one reading */
 export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Finding {
+  const spoken = tests.filter(test => test.verdict !== 'no-evidence')
+  if (spoken.length === 0) return noEvidence('ratio', 'no test has evidence')
   // the balance knows better than the phases whether the load itself leans
   const leans = tests.some(test => test.rule === 'ratio-balance' && 'load' in test.numbers)
   // many loads lean by a near step of the series: with the balance of the area it is the transformer, with anything else it is not
@@ -52,8 +54,6 @@ export function ratioVerdict(c: MeterContext, tests: readonly Finding[]): Findin
       test.rule !== 'ratio-fingerprint' &&
       !(test.rule === 'ratio-phase' && (leans || (test.cause === 'near' && !confirmed)))
   )
-  const spoken = tests.filter(test => test.verdict !== 'no-evidence')
-  if (spoken.length === 0) return noEvidence('ratio', 'no test has evidence')
   const weight = against.reduce((sum, test) => sum + weightOf(c, test), 0)
   if (weight === 0 && tests.some(test => test.cause === 'waits'))
     return noEvidence('ratio', 'the load that tells is away')

@@ -64,7 +64,7 @@ export function registerStep(
   if (now === undefined && exported === undefined)
     return { kind: 'none', import: undefined, export: undefined, slots: 1, event: undefined, moved: 0 }
   const base = history.registers
-  if (history.lastSlot < 0 || Object.keys(base).length === 0)
+  if (history.lastSlot < 0 || WATCHED.every(item => base[item] === undefined))
     return { kind: 'first', import: undefined, export: undefined, slots: 1, event: undefined, moved: 0 }
   const slots = Math.max(1, slot - history.lastSlot)
   const direct = deltas(values, base)

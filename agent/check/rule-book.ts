@@ -44,19 +44,24 @@ export interface RuleBook {
 
 /** Limits in force for one meter, by rule and limit name. */
 export class MeterLimits {
-  readonly #values: ReadonlyMap<string, Readonly<Record<string, number>>>
+  readonly #values: ReadonlyMap<string, ReadonlyMap<string, number>>
   readonly #disabled: ReadonlySet<string>
 
-  constructor(values: ReadonlyMap<string, Readonly<Record<string, number>>>, disabled: ReadonlySet<string>) {
+  constructor(values: ReadonlyMap<string, ReadonlyMap<string, number>>, disabled: ReadonlySet<string>) {
     this.#values = values
     this.#disabled = disabled
   }
 
   /** @throws RangeError for a name the rule book does not have: a defect of the program, not of the configuration */
   get(rule: string, limit: string): number {
-    const value = this.#values.get(rule)?.[limit]
+    const value = this.#values.get(rule)?.get(limit)
     if (value === undefined) throw new RangeError(`no limit ${rule}.${limit} in the rule book`)
     return value
+  }
+
+  /** No rule is turned off. */
+  get allEnabled(): boolean {
+    return this.#disabled.size === 0
   }
 
   enabled(rule: string): boolean {
@@ -81,13 +86,13 @@ export function sharedLimits(book: RuleBook, overrides: Readonly<Record<string, 
  * "<rule>.enabled: 0" turns a rule off. Overrides are held inside the limit's bounds.
  */
 export function limitsOf(book: RuleBook, overrides: Readonly<Record<string, number>>): MeterLimits {
-  const values = new Map<string, Record<string, number>>()
+  const values = new Map<string, Map<string, number>>()
   const disabled = new Set<string>()
   for (const rule of book.rules.values()) {
-    const own: Record<string, number> = {}
+    const own = new Map<string, number>()
     for (const [name, limit] of Object.entries(rule.limits)) {
       const wanted = overrides[`${rule.id}.${name}`] ?? (limit.alias ? overrides[limit.alias] : undefined)
-      own[name] = wanted === undefined ? limit.default : Math.min(limit.max, Math.max(limit.min, wanted))
+      own.set(name, wanted === undefined ? limit.default : Math.min(limit.max, Math.max(limit.min, wanted)))
     }
     values.set(rule.id, own)
     if (overrides[`${rule.id}.enabled`] === 0) disabled.add(rule.id)
