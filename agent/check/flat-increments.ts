@@ -5,6 +5,7 @@
 import type { MeterContext } from './context.ts'
 import type { LevelState } from './history.ts'
 import { totalPower } from './item-values.ts'
+import { powerIntegral } from './load.ts'
 
 /** Energy and power of one meter differ by its class and by the way it averages; 5 % is neither. */
 const CLASS = 0.05
@@ -26,7 +27,7 @@ export function noteLevel(c: MeterContext): void {
   }
   const { resolution } = c.history
   const increment = step.import
-  const integral = ((now + before) / 2) * c.slotHours * 1000
+  const integral = powerIntegral(c, before, now)
   // the register cuts off: one count more or less is no other increment
   const alike = increment > 0 && Math.abs(increment - level.size) <= resolution
   const gain = level.integral > 0 ? level.energy / level.integral : 1

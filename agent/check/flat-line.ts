@@ -4,6 +4,7 @@ import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { isDrawn, noteLevel } from './flat-increments.ts'
 import type { StillState } from './history.ts'
 import { ID, type ItemValues, totalPower } from './item-values.ts'
+import { powerIntegral } from './load.ts'
 
 const MOVING = [...ID.voltage, ...ID.current, ID.power]
 /** Pairs of readings after which it is known whether this meter's voltage moves at all. */
@@ -97,7 +98,7 @@ function againstPower(c: MeterContext, increment: number): 'same' | 'other' | 'u
   const now = c.live ? totalPower(c.values) : undefined
   const before = c.history.power
   if (now === undefined || before === null) return 'unknown'
-  const integral = ((Math.abs(now) + before) / 2) * c.slotHours * 1000
+  const integral = powerIntegral(c, before, now)
   const off = Math.abs(increment - integral)
   if (off > Math.max(0.3 * increment, 4 * c.history.resolution)) return 'other'
   const moves = Math.abs(Math.abs(now) - before) > 0.0005 * before

@@ -9,6 +9,10 @@ export function referenceKva(c: MeterContext): number | undefined {
   return c.history.seen * c.slotHours >= 48 && c.history.peak > 0 ? c.history.peak : undefined
 }
 
+/** Energy of a slot, 0.001 kWh on the meter's side, by the power at its two ends, kW: all that is known of it but the register. */
+export const powerIntegral = (c: MeterContext, before: number, now: number): number =>
+  ((before + Math.abs(now)) / 2) * c.slotHours * 1000
+
 /** Load of the slot in kVA: from the registers (mean of the slot) where they can tell, else of the moment. */
 export function slotKva(c: MeterContext): number | undefined {
   if (c.meanKw === undefined) return c.step.kind === 'doubt' ? undefined : c.kva

@@ -3,7 +3,7 @@ import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import type { RatioState } from './history.ts'
 import { totalPower } from './item-values.ts'
-import { slotKva } from './load.ts'
+import { powerIntegral, slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { notePhases, type PhaseLean, testPhases } from './ratio-phase.ts'
@@ -34,7 +34,7 @@ function noteEnergy(c: MeterContext): void {
   if (step.import === undefined || step.slots !== 1 || (step.event && step.event !== 'leap')) return
   if ((step.export ?? 0) > 0 || p <= 0) return
   const e = step.import
-  const integral = ((p + history.power) / 2) * c.slotHours * 1000
+  const integral = powerIntegral(c, history.power, p)
   // a register that stands still under load is stopped (rule zero-energy), not off by a factor
   if (e === 0 && integral > STOPPED_COUNTS * history.resolution * Math.max(1, c.ct * c.pt)) return
   const sums = history.ratio.energy

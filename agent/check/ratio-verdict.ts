@@ -2,6 +2,7 @@
 import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { totalPower } from './item-values.ts'
+import { powerIntegral } from './load.ts'
 import { isLegalCt, namedFactors, nearestCt, snapFactor } from './ratio-factors.ts'
 
 /**
@@ -158,7 +159,7 @@ function movedBy(c: MeterContext, k: number): boolean {
   const power = totalPower(c.values)
   const before = c.history.power
   if (power === undefined || before === null || c.step.kind !== 'step' || !c.step.import) return true
-  const integral = ((Math.abs(power) + before) / 2) * c.slotHours * c.step.slots * 1000
+  const integral = powerIntegral(c, before, power) * c.step.slots
   return integral === 0 || Math.abs(Math.log(c.step.import / integral / k)) < 0.5
 }
 

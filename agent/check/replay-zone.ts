@@ -10,6 +10,10 @@ const QUIET_SHARE = 0.75
 /** the middle of the night's quiet, local time */
 const NIGHT = { from: 0.5, to: 6.5 }
 
+/** The earliest slot of readings in any order; 0 of none. */
+export const firstSlot = (readings: readonly Reading[]): number =>
+  readings.reduce((least, { slot }) => Math.min(least, slot), readings[0]?.slot ?? 0)
+
 /**
  * Whether the loads of a file sleep by the clock of UTC and not by that of the zone, as where local times were written as if they were UTC.
  * Meters that feed back say nothing: their quiet hours are the sunny ones.
@@ -24,9 +28,7 @@ export function sleepsByUtc(
 ): boolean {
   const byMeter = new Map<string, Map<number, number>>()
   const generators = new Set<string>()
-  let first = Number.POSITIVE_INFINITY
-  for (const { slot } of readings) first = Math.min(first, slot)
-  const end = secondsOf(first) + DAYS * 86400
+  const end = secondsOf(firstSlot(readings)) + DAYS * 86400
   for (const { meter, slot, values } of readings) {
     if (secondsOf(slot) >= end) continue
     const items = new ItemValues(values)

@@ -4,7 +4,7 @@ import type { Reading } from '../../proto/reading.ts'
 import { type ReplayReport, replayReadings } from '../check/replay.ts'
 import { parseReplay } from '../check/replay-input.ts'
 import type { SlotTiming } from '../check/replay-slots.ts'
-import { sleepsByUtc } from '../check/replay-zone.ts'
+import { firstSlot, sleepsByUtc } from '../check/replay-zone.ts'
 import { utcOffsetMinutes } from './zone.ts'
 
 /** Where the readings of a file come from, when no configuration tells. */
@@ -43,8 +43,7 @@ export function replayFile(text: string | Uint8Array, place: GatewayConfig | Rep
 function zoneOf(readings: readonly Reading[], timing: SlotTiming, timezone: string | undefined): number {
   const { slotSeconds, originS } = timing
   const secondsOf = (slot: number) => slot * slotSeconds + originS
-  const first = readings.reduce((least, reading) => Math.min(least, reading.slot), readings[0]?.slot ?? 0)
-  const offsetOf = (zone: string) => utcOffsetMinutes(zone, 1000 * secondsOf(first))
+  const offsetOf = (zone: string) => utcOffsetMinutes(zone, 1000 * secondsOf(firstSlot(readings)))
   if (timing.isOwnCount) return 0
   if (timezone !== undefined) return offsetOf(timezone)
   if (timing.utcOffsetMinutes !== undefined) return timing.utcOffsetMinutes
