@@ -137,7 +137,7 @@ export function checkReading(
   findings.push(...ratio, verdict)
   const enabled = own.allEnabled ? findings : findings.filter(finding => own.enabled(finding.rule))
   noteVoltage(c, ratio.find(one => one.rule === 'ratio-voltage')?.verdict === 'holds')
-  advance(c, options, fingerprint)
+  advance(c, options, fingerprint, band?.top)
   history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
   return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c, lean) }
@@ -204,12 +204,17 @@ function noteResolution(c: MeterContext): void {
 }
 
 /** The history after the reading. Values in doubt do not become the base. */
-function advance(c: MeterContext, options: CheckOptions, fingerprint: Finding): void {
+function advance(
+  c: MeterContext,
+  options: CheckOptions,
+  fingerprint: Finding,
+  usualTop: number | undefined
+): void {
   const { history, step, reading } = c
   notePattern(c, options)
   noteWiring(c)
   notePowerFactor(c)
-  noteRise(c)
+  noteRise(c, usualTop)
   noteUnmet(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0

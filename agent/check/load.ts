@@ -96,12 +96,17 @@ const RISES_DECAY = 0.999
 /** Whether the meter shows the starts of a pump or the like, at whatever hour. */
 export const startsByItself = (c: MeterContext) => c.history.rises >= HABIT_RISES
 
-/** Takes the slot's rise, if it is one, into the meter's habit. */
-export function noteRise(c: MeterContext): void {
+/**
+ * Takes the slot's rise, if it is one, into the meter's habit. A works that starts every morning is known by its hours; what starts outside
+ * of them, time and again, has none.
+ * @param usualTop as for {@link checkSwing}
+ */
+export function noteRise(c: MeterContext, usualTop: number | undefined): void {
   const load = slotKva(c)
   const { load: before, peak } = c.history
   c.history.rises *= RISES_DECAY ** (4 * c.slotHours)
   if (load === undefined || before === null || load <= before || peak <= 0 || c.step.slots > 1) return
+  if (usualTop === undefined || load <= usualTop) return
   if (swingFactor(c, load, before, referenceKva(c) ?? peak) > c.limits.get('swing', 'factor'))
     c.history.rises++
 }

@@ -15,6 +15,7 @@ import {
 import { isRamp, judgeDrift } from './pattern-drift.ts'
 import { judgeNights, judgeSomeNights } from './pattern-night.ts'
 import { judgePhases } from './pattern-phases.ts'
+import { kindOf } from './pattern-profile.ts'
 import type { PatternState } from './pattern-state.ts'
 import { BASE_MIN, baseOf, corrected, fellItself, isNew, mostly, WINDOWS } from './pattern-windows.ts'
 import type { MeterLimits } from './rule-book.ts'
@@ -151,6 +152,12 @@ function restingDays(
   const usual = median(base.map(one => sumOf(one.bands)))
   const alike = base.filter(one => Math.abs(sumOf(one.bands) - level) <= REST_ALIKE * level).length
   if (level > REST_MOST * usual || alike < 2) return undefined
+  // days of rest that lack as much themselves: nobody rests from resting
+  const resting = (part: readonly DayFeatures[]) =>
+    part.filter(one => kindOf(one.day) > 0).map(one => sumOf(one.bands))
+  const [now, ever] = [resting(days.slice(-window)), resting(base)]
+  if (now.length > 0 && ever.length > 1 && median(now) < (1 - REST_ALIKE) * Math.min(...ever))
+    return undefined
   return days.length - 1 - days.findLastIndex(one => sumOf(one.bands) > (1 + REST_ALIKE) * level)
 }
 

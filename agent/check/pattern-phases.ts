@@ -31,7 +31,11 @@ export function judgePhases(
       const step = median(recent) - usual
       const se = (1.25 * Math.max(0.04, spread(base, usual))) / Math.sqrt(window)
       const all = mostly(recent, x => x - usual < -0.6 * limits.phaseMin)
-      if (-step >= limits.phaseMin && -step / se >= limits.sigmas && all)
+      // where the others rose instead, nothing is missing here
+      const own = (part: readonly DayFeatures[]) =>
+        Math.log(median(part.map(one => one.phases[p] as number)) + 1e-9)
+      const fell = own(days.slice(split)) - own(before) <= 0.4 * step
+      if (-step >= limits.phaseMin && -step / se >= limits.sigmas && all && fell)
         return {
           cause: 'phase-bypass',
           missing: 1 - Math.exp(step),

@@ -115,7 +115,9 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const limit = spikeLimit(c)
   const share = c.limits.get('spike', 'share') * c.history.peak
   const isLarge = load >= share || (load >= share / 2 && score >= FAR * limit)
-  const level = Math.max(isLarge ? score / limit : 0, load / Math.max(peakLimit(c), leastKva(c)))
+  // the first working day of a meter that was watched over a week-end only is no record of anything
+  const beyond = usual.count > 0 ? load / Math.max(peakLimit(c), leastKva(c)) : 0
+  const level = Math.max(isLarge ? score / limit : 0, beyond)
   const numbers = () => ({
     loadKva: round(load),
     usualKva: round(usual.top),

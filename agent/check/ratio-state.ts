@@ -5,7 +5,7 @@ import type { RatioState } from './history.ts'
 import { totalPower } from './item-values.ts'
 import { powerIntegral, slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
-import { snapFactor } from './ratio-factors.ts'
+import { nearestCt, snapFactor } from './ratio-factors.ts'
 import { notePhases, type PhaseLean, testPhases } from './ratio-phase.ts'
 
 /** Bins of half an octave from 1/64 to 16384 of the rated load: HV values multiplied twice are thousands of it. */
@@ -149,6 +149,31 @@ function upperLoad(bins: readonly number[]): { share: number; about: number; slo
 /** An energy off by more than 3: counts and slots after which it is told, and standard errors that chance cannot make. */
 const GROSS = { off: 1.1, counts: 10, slots: 16, sigmas: 10 }
 
+/** What the primary side carries in rated loads, under which no one builds it, and which it has by usual dimensions; upper load that bears it out. */
+const SMALL = { share: 1 / 8, least: 0.7, most: 2.8, load: 0.2 }
+
+/**
+ * A current transformer whose rated primary current is a small part of what the consumer is rated for, by a factor of ten or twenty:
+ * nobody builds that, while an archive that lacks a digit looks like it.
+ */
+function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: number } | undefined {
+  if (c.ct < 1) return undefined
+  // between the lines: 400 V, or what the voltage transformers stand for
+  const kva = (Math.sqrt(3) * (c.pt > 1 ? 100 * c.pt : 400) * c.ct * RATED_SECONDARY) / 1000
+  if (kva > SMALL.share * ratedKva) return undefined
+  const fits = [1 / 10, 1 / 20, 1 / 100].filter(f => {
+    const mended = kva / f / ratedKva
+    return mended > SMALL.least && mended < SMALL.most && nearestCt(c.ct / f, 5).off < 0.01
+  })
+  const [factor] = fits.sort(
+    (a, b) => Math.abs(Math.log(kva / a / ratedKva / 1.3)) - Math.abs(Math.log(kva / b / ratedKva / 1.3))
+  )
+  return factor === undefined ? undefined : { kva: round(kva), factor }
+}
+
+/** A: 1 A transformers are rare here, and 150/5 is often written 30/1 */
+const RATED_SECONDARY = 5
+
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
   const { ratedKva } = c.meter
@@ -169,6 +194,13 @@ function testLoad(c: MeterContext): Finding {
       ...(certain && factor ? { factor: round(factor) } : {})
     })
   }
+  const small = tooSmall(c, ratedKva)
+  if (small !== undefined && share < SMALL.load)
+    return violated(
+      'ratio-load',
+      { ...numbers, primaryKva: small.kva },
+      { cause: 'certain', factor: small.factor }
+    )
   if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
     return violated('ratio-load', numbers, { cause: 'low' })
   // a load over the rated one is usual enough to say nothing by itself, but it bears out a ratio that is in doubt

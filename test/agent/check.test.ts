@@ -691,12 +691,30 @@ t.test('forms and loads that other writers may choose', async t => {
     }
     const hours = [8, 9, 14, 6, 16, 10, 18, 7, 13, 20, 5, 11, 15, 9]
     const start = runs(hours, 0.24)[96 * hours.length + 50]
-    t.match(
-      [verdictOf(start, 'swing')?.verdict, verdictOf(start, 'spike')?.verdict],
-      ['no-evidence', 'no-evidence']
-    )
+    for (const rule of ['swing', 'spike'])
+      t.not(verdictOf(start, rule)?.verdict, 'violated', `${rule}: as it always starts`)
     const more = runs(hours, 0.6)[96 * hours.length + 50]
     t.equal(verdictOf(more, 'spike')?.verdict, 'violated', 'more than it ever draws')
+    const every = new Array(14).fill(8)
+    const atNight = runs(every, 0.24)[96 * every.length + 50]
+    t.equal(verdictOf(atNight, 'spike')?.verdict, 'violated', 'what starts every day at eight has its hours')
+  })
+
+  t.test('a primary current too small for the consumer', async t => {
+    const last = (ct: number, ratedKva: number) => {
+      const meter = meterPoint({ ratedKva, ct: { primary: ct, secondary: 5 } })
+      let energy = 1000
+      const readings = Array.from({ length: 96 * 3 }, (_, n) => {
+        const kw = 1.5 + 0.5 * Math.sin(n / 15)
+        energy = Math.round((energy + kw / 4) * 100) / 100
+        return reading(meter, SLOT + n, threePhase(kw, energy, SLOT + n))
+      })
+      return lastOf(meter, readings, 'ratio')
+    }
+    t.match(last(25, 315), { verdict: 'violated', factor: 0.05, numbers: { likelyCt: '500/5' } })
+    t.match(last(30, 200), { verdict: 'violated', factor: 0.1, numbers: { likelyCt: '300/5' } })
+    t.equal(last(500, 315)?.verdict, 'holds', 'as it should be')
+    t.equal(last(100, 315)?.verdict, 'holds', 'too small, but by no tenth')
   })
 
   t.test('hours out of turn are forgotten in days, a burst is remembered for weeks', async t => {
