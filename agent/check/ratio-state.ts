@@ -159,7 +159,7 @@ const SMALL = { share: 1 / 8, least: 0.7, most: 2.8, load: 0.2 }
 function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: number } | undefined {
   if (c.ct < 1) return undefined
   // between the lines: 400 V, or what the voltage transformers stand for
-  const kva = (Math.sqrt(3) * (c.pt > 1 ? 100 * c.pt : 400) * c.ct * RATED_SECONDARY) / 1000
+  const kva = (Math.sqrt(3) * (c.pt > 1 ? 100 * c.pt : 400) * c.ct * c.ctSecondary) / 1000
   if (kva > SMALL.share * ratedKva) return undefined
   const fits = [1 / 10, 1 / 20, 1 / 100].filter(f => {
     const mended = kva / f / ratedKva
@@ -170,9 +170,6 @@ function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: num
   )
   return factor === undefined ? undefined : { kva: round(kva), factor }
 }
-
-/** A: 1 A transformers are rare here, and 150/5 is often written 30/1 */
-const RATED_SECONDARY = 5
 
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
