@@ -6,6 +6,7 @@ import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
 import { BANDS, newestResidual, type Peers, type Residual, weeklyLogs } from './pattern-days.ts'
 import { judgePattern } from './pattern-judge.ts'
+import { usualLean } from './ratio-phase.ts'
 import { type MeterLimits, type RuleBook, sharedLimits } from './rule-book.ts'
 import { median } from './statistics.ts'
 import { dayOf } from './sum-check.ts'
@@ -37,6 +38,7 @@ export class Areas {
   readonly #days = new Map<number, PooledDay>()
   readonly #weeks = new Map<string, readonly number[]>()
   #weekMedians: number[] = []
+  #usualLean: number | undefined
   #day = -1
   #toPool: string[] = []
   #toJudge: { id: string; newest: Residual | undefined }[] = []
@@ -57,6 +59,11 @@ export class Areas {
       if (children.length > 0 && limits)
         this.#areas.push(new Area(parent, children, limits, time.slotSeconds))
     }
+  }
+
+  /** By how much the phases of a usual meter here lean at most, ln; undefined where many lean, and while too few are known. */
+  get usualLean(): number | undefined {
+    return this.#usualLean
   }
 
   isParent(meter: string): boolean {
@@ -129,7 +136,10 @@ export class Areas {
         if (!pattern?.unjudged) continue
         this.#toJudge.push({ id, newest: this.#pool(id, pattern.days) })
       }
-      if (this.#toPool.length === 0) this.#sumUp()
+      if (this.#toPool.length === 0) {
+        this.#sumUp()
+        this.#usualLean = usualLean(this.#meters.flatMap(meter => historyOf(meter.id)?.ratio.phases ?? []))
+      }
       return
     }
     const peers = this.#toJudge.length > 0 ? this.#peers() : undefined

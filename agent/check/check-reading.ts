@@ -116,7 +116,7 @@ export function checkReading(
     ...checkEvents(c),
     ...checkPattern(c, options)
   ]
-  const lean = phaseLean(c)
+  const lean = phaseLean(c, options.usualLean)
   const fingerprint = testFingerprint(c)
   const ratio = [
     testRegister(c),

@@ -170,7 +170,8 @@ export class CheckStage {
     const { slotSeconds, utcOffsetMinutes } = this.#options
     const area = known ? this.#areas.findingsFor(known.meter.id) : undefined
     const parent = known !== undefined && this.#areas.isParent(known.meter.id)
-    return { slotSeconds, utcOffsetMinutes, parent, ...(area ? { area } : {}) }
+    const { usualLean } = this.#areas
+    return { slotSeconds, utcOffsetMinutes, parent, usualLean, ...(area ? { area } : {}) }
   }
 
   #place(slot: number, frames: readonly string[], meter?: MeterPoint): AlarmPlace {

@@ -25,6 +25,8 @@ export interface CheckOptions {
   readonly utcOffsetMinutes: number
   /** other meters are under it: their spikes and swings are theirs to tell */
   readonly parent?: boolean
+  /** by how much the phases of a usual meter here lean at most, ln; undefined where many lean */
+  readonly usualLean?: number | undefined
   /** findings of checks over several meters (balance, peers) that speak about this one */
   readonly area?: readonly Finding[]
 }

@@ -25,6 +25,8 @@ const LOOKED_AT = 0.18
 const LEAN_FAR = 0.58
 /** A clean 2 or one half: ln by which k may miss it and the others each other, ln k a ln of load, slots at load, and how far its power factor may be off. */
 const CLEAN = { miss: 0.035, even: 0.1, tilt: 0.12, load: 0.15, slots: 288, powerFactor: 0.05 }
+/** The same among meters whose phases are known to be even, in leans that are usual among them: no load is so far from the others by itself. */
+const AMONG = { miss: 1.5, mostMiss: 0.15, even: 2, mostEven: 0.22, load: 0.06 }
 /** Share of the others' current under which a phase has none, ln by which the others may differ, and slots until it is told. */
 const GONE = { share: 0.09, even: 0.4, slots: 96, most: 192 }
 
@@ -44,6 +46,8 @@ export interface PhaseLean {
   readonly atOnce: boolean
   /** k is 2 or one half over days, the others are equal, and neither load nor hour moves it */
   readonly clean: boolean
+  /** the phases of the other meters are even */
+  readonly amongEven: boolean
   readonly elements: 'two' | 'three'
   /** what the archive is off by on the phase, if it is; undefined where the load or a bypass explains k as well */
   readonly factor: number | undefined
@@ -133,7 +137,8 @@ function noteMiddle(state: PhaseState, leans: readonly number[], gain: number): 
     const usual = off[p] as number
     if (Math.abs(away) > 6 * usual) inside = false
     middle[p] = (middle[p] as number) + gain * Math.max(-2 * usual, Math.min(2 * usual, away))
-    off[p] = Math.max(LEAST_OFF, usual * (Math.abs(away) > usual ? 1.02 : 1 / 1.02))
+    // what the phases are away by is not how far they wander
+    if (!state.run) off[p] = Math.max(LEAST_OFF, usual * (Math.abs(away) > usual ? 1.02 : 1 / 1.02))
   }
   state.inside = (state.inside ?? 1) + gain * ((inside ? 1 : 0) - (state.inside ?? 1))
   return inside
@@ -144,7 +149,7 @@ const spreadOf = (state: PhaseState, p: number) => 1.4826 * (state.off?.[p] ?? F
 
 function awayBound(state: PhaseState, p: number): number {
   const spread = spreadOf(state, p)
-  return Math.max(AWAY_LEAST, Math.min(AWAY_ENOUGH, 5 * spread), 4 * spread)
+  return Math.max(AWAY_LEAST, Math.min(AWAY_ENOUGH, 5 * spread), 3.5 * spread)
 }
 
 /**
@@ -192,38 +197,37 @@ function phaseLeans(c: MeterContext): number[] | undefined {
   return ln.map((own, p) => own - ((ln[(p + 1) % 3] as number) + (ln[(p + 2) % 3] as number)) / 2)
 }
 
-/** The lean of a meter behind transformers; undefined where its phases are even, or while there are too few slots at load. */
-export function phaseLean(c: MeterContext): PhaseLean | undefined {
+/**
+ * The lean of a meter behind transformers; undefined where its phases are even, or while there are too few slots at load.
+ * @param usual lean of the meters here, where they are even: see {@link usualLean}
+ */
+export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefined {
   const state = c.history.ratio.phases
   const two = c.wiring === 'two'
   if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
   if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
   const levels = state.middle ?? state.mean
-  let p = 0
-  for (let n = 1; n < 3; n++) if (Math.abs(levels[n] as number) > Math.abs(levels[p] as number)) p = n
-  if (Math.abs(levels[p] as number) < LOOKED_AT) return undefined
-  const limit = c.limits.get('ratio-phase', 'even')
+  const stepped = steppedPhase(c, levels)
+  const p = stepped?.p ?? furthest(levels)
   const own = levels[p] as number
-  // ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all
-  const between = (of: readonly number[]) => (of[(p + 1) % 3] as number) - (of[(p + 2) % 3] as number)
+  if (Math.abs(own) < LOOKED_AT && !stepped) return undefined
+  const limit = c.limits.get('ratio-phase', 'even')
   const spread = spreadOf(state, p)
-  const { change, load } = state
-  const atOnce =
-    change !== undefined &&
-    Math.abs(change.before[p] as number) < 0.3 * Math.abs(own) &&
-    Math.abs((change.after[p] as number) - own) < limit + spread &&
-    (two || Math.abs(between(levels) - between(change.before)) < limit)
+  const { load } = state
   // a load added to one phase leans by (k - 1) / k of what the other load moves by
   const moved = (1 - Math.exp(-Math.abs(own))) * Math.sqrt(load?.var ?? 0)
+  const apart = Math.abs(between(levels, p))
+  const room = roomFor(usual, c.history.archive.doubted ? STEP.told : 1)
   const lean = {
     phase: 'ABC'[p] as PhaseLean['phase'],
-    k: Math.exp(atOnce ? own - (change.before[p] as number) : own),
+    k: Math.exp(stepped ? stepped.by : own),
     sd: Math.sqrt(state.var[p] as number),
     spread,
-    even: two || Math.abs(between(levels)) < limit,
+    even: two || apart < Math.max(limit, usual === undefined ? 0 : room.even) || stepped !== undefined,
     proportional: (state.inside ?? 0) > 0.5 && spread < 0.6 * moved,
-    atOnce,
-    clean: !two && alikePf(c, p) && isClean(state, p, Math.abs(own), Math.abs(between(levels))),
+    atOnce: stepped !== undefined,
+    clean: !two && alikePf(c, p) && isClean(state, p, Math.abs(own), apart, room),
+    amongEven: usual !== undefined,
     elements: two ? ('two' as const) : ('three' as const),
     slots: state.n
   }
@@ -233,15 +237,88 @@ export function phaseLean(c: MeterContext): PhaseLean | undefined {
   }
 }
 
-/** A load of one phase leans by any k, and by another one at another load; a transformer of twice or half the ratio does not. */
-function isClean(state: PhaseState, p: number, size: number, apart: number): boolean {
+function furthest(of: readonly number[]): number {
+  let p = 0
+  for (let n = 1; n < 3; n++) if (Math.abs(of[n] as number) > Math.abs(of[p] as number)) p = n
+  return p
+}
+
+/** ln k of a phase against the other two; the others see half of it with the other sign, and each other not at all. */
+const between = (of: readonly number[], p: number) =>
+  (of[(p + 1) % 3] as number) - (of[(p + 2) % 3] as number)
+
+/**
+ * The phase that came to another level from one slot to the next and has stayed there, and by how much (ln): what the load leans by
+ * of itself is in both levels. Undefined where the others moved against each other as well, or where the phases came nearer together,
+ * as they do when a wrong transformer is mended.
+ */
+function steppedPhase(c: MeterContext, levels: readonly number[]): { p: number; by: number } | undefined {
+  const { change, ...state } = c.history.ratio.phases
+  if (!change) return undefined
+  const by = levels.map((level, p) => level - (change.before[p] as number))
+  const p = furthest(by)
+  const own = by[p] as number
+  const limit = c.limits.get('ratio-phase', 'even')
+  const stays = Math.abs((change.after[p] as number) - (levels[p] as number)) < limit + spreadOf(state, p)
+  const alone = c.wiring === 'two' || Math.abs(between(by, p)) < limit
+  const leaves = Math.abs(levels[p] as number) > Math.abs(change.before[p] as number) + Math.abs(own) / 3
+  return Math.abs(own) >= LEAN && stays && alone && leaves ? { p, by: own } : undefined
+}
+
+/**
+ * What a step may miss a whole factor by and scatter from slot to slot (ln), and how it may move with the load, which must move;
+ * and how much further all that may be where it was told already.
+ */
+const STEP = { miss: 0.05, scatter: 0.25, tilt: 0.25, load: 0.06, told: 1.6 }
+/** ln by which what is left of a phase may miss one half and still be a transformer's */
+const HALF = 0.03
+/** Slots at load after which a bypass of a phase has been told as one if it can be. */
+const BYPASS_SLOTS = 480
+
+/** A load that came to one phase is another share of it at another load; a transformer is not. */
+function isUnmoved(state: PhaseState, p: number, spread: number, slack: number): boolean {
   const { load, tilt } = state
-  if (!load || !tilt || state.n < CLEAN.slots || Math.sqrt(load.var) < CLEAN.load) return false
+  if (!load || !tilt || Math.sqrt(load.var) * slack < STEP.load || spread > STEP.scatter * slack) return false
+  return Math.abs(tilt[p] as number) < STEP.tilt * slack * load.var
+}
+
+/** A load of one phase leans by any k, and by another one at another load; a transformer of twice or half the ratio does not. */
+function isClean(state: PhaseState, p: number, size: number, apart: number, room: typeof CLEAN): boolean {
+  const { load, tilt } = state
+  if (!load || !tilt || state.n < room.slots || Math.sqrt(load.var) < room.load) return false
   return (
-    Math.abs(size - Math.LN2) < CLEAN.miss &&
-    apart < CLEAN.even &&
-    Math.abs(tilt[p] as number) < CLEAN.tilt * load.var
+    Math.abs(size - Math.LN2) < room.miss &&
+    apart < room.even &&
+    Math.abs(tilt[p] as number) < room.tilt * load.var
   )
+}
+
+function roomFor(usual: number | undefined, slack: number): typeof CLEAN {
+  if (usual === undefined) return CLEAN
+  return {
+    ...CLEAN,
+    miss: slack * Math.max(CLEAN.miss, Math.min(AMONG.mostMiss, AMONG.miss * usual)),
+    even: slack * Math.max(CLEAN.even, Math.min(AMONG.mostEven, AMONG.even * usual)),
+    tilt: slack * CLEAN.tilt,
+    load: AMONG.load / slack
+  }
+}
+
+/** Meters whose phases must be known for it, and the lean (ln k) of the most even four fifths of them from which they are not even. */
+const EVEN_METERS = 6
+const EVEN_LEAN = 0.2
+
+/**
+ * By how much (ln k) the phases of a usual consumer here lean at most, by the memory of the meters of a gateway; undefined where too
+ * few are known, or where many lean.
+ */
+export function usualLean(all: readonly PhaseState[]): number | undefined {
+  const leans = all
+    .filter(state => state.n >= SETTLED)
+    .map(({ middle, mean }) => Math.max(...(middle ?? mean).map(Math.abs)))
+    .sort((a, b) => a - b)
+  const lean = leans[Math.floor(0.8 * (leans.length - 1))]
+  return lean !== undefined && leans.length >= EVEN_METERS && lean < EVEN_LEAN ? lean : undefined
 }
 
 /** A consumer of one phase brings its own power factor; another transformer leaves it. True where the phases' are not read. */
@@ -279,7 +356,8 @@ export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Findin
   if (factor === undefined) return { ...noEvidence('ratio-phase', 'uneven load'), numbers }
   // a load that leans by nature wanders; a transformer does not, or it came from one slot to the next
   const far = Math.abs(Math.log(lean.k)) >= LEAN_FAR
-  const steady = sd < c.limits.get('ratio-phase', 'steady') || (lean.clean && lean.proportional)
+  const steady =
+    sd < c.limits.get('ratio-phase', 'steady') || (lean.clean && (lean.proportional || lean.amongEven))
   const certain = lean.atOnce || (far && steady)
   return violated('ratio-phase', numbers, {
     factor: round(factor, 6),
@@ -294,10 +372,19 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
   if (verdict && verdict.cause !== 'phase-bypass') return undefined
   const tight = lean.sd < c.limits.get('ratio-phase', 'scatter')
   const steady = proportional && lean.spread < c.limits.get('ratio-phase', 'scatter')
-  if (!tight && !steady) return undefined
-  // part of a load gone from one phase is a bypass; only just one half or a near step is as likely a transformer
+  const p = 'ABC'.indexOf(lean.phase)
   const gone = k < 1 && (verdict !== null || atOnce)
-  if (gone && Math.abs(Math.log(2 * k)) < 0.06) return 1 / 2
+  const slack = c.history.archive.doubted ? STEP.told : 1
+  const unmoved = atOnce && isUnmoved(c.history.ratio.phases, p, lean.spread, slack)
+  // part of a load gone from one phase is a bypass and told as one; just one half or a near step is as likely a transformer
+  if (gone && (unmoved || tight || steady) && Math.abs(Math.log(2 * k)) < HALF * slack)
+    return verdict === null && lean.slots < BYPASS_SLOTS ? undefined : 1 / 2
+  if (!gone && unmoved) {
+    const whole = nearest(WHOLE, k, STEP.miss * slack)
+    if (whole !== undefined) return whole
+  }
+  if (lean.clean && lean.amongEven && !atOnce) return k > 1 ? 2 : 1 / 2
+  if (!tight && !steady) return undefined
   if (gone && k < 0.64) return undefined
   if (!gone && tight && Math.abs(Math.log(k)) >= LEAN_FAR) return nearest(WHOLE, k, 0.1)
   if (!steady) return undefined

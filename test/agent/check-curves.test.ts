@@ -432,6 +432,7 @@ const leaningBy = (k: number): PhaseLean => ({
   proportional: true,
   atOnce: false,
   clean: false,
+  amongEven: false,
   elements: 'three',
   factor: k,
   slots: 500
