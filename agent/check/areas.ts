@@ -6,6 +6,7 @@ import type { Finding } from './finding.ts'
 import type { MeterHistory } from './history.ts'
 import { BANDS, newestResidual, type Peers, type Residual, weeklyLogs } from './pattern-days.ts'
 import { judgePattern } from './pattern-judge.ts'
+import { judgeStep } from './ratio-level.ts'
 import { usualLean } from './ratio-phase.ts'
 import { type MeterLimits, type RuleBook, sharedLimits } from './rule-book.ts'
 import { median } from './statistics.ts'
@@ -146,7 +147,8 @@ export class Areas {
     for (const { id, newest } of this.#toJudge.splice(0, JUDGE_A_SLOT)) {
       const limits = this.#limits.get(id)
       const history = historyOf(id)
-      if (history && limits)
+      if (history && limits) {
+        if (!this.#parents.has(id)) judgeStep(history)
         judgePattern(
           history.pattern,
           limits,
@@ -154,6 +156,7 @@ export class Areas {
           { exports: history.exports, parent: this.#parents.has(id) },
           newest
         )
+      }
     }
   }
 

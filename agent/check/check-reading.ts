@@ -16,7 +16,7 @@ import type { Finding } from './finding.ts'
 import { holds, noEvidence, violated } from './finding.ts'
 import { checkFlatLine, noteFlatLine } from './flat-line.ts'
 import type { MeterHistory } from './history.ts'
-import { type ItemValues, totalPower } from './item-values.ts'
+import { ID, type ItemValues, totalPower } from './item-values.ts'
 import {
   checkOverload,
   checkPowerFactor,
@@ -31,6 +31,7 @@ import { checkEvents, noteCounters } from './meter-events.ts'
 import { checkPattern, notePattern, usualBand } from './pattern.ts'
 import { checkWiring, noteWiring } from './phase-wiring.ts'
 import { noteArchive } from './ratio-change.ts'
+import { noteOutage } from './ratio-level.ts'
 import { leaningShare, type PhaseLean, phaseLean } from './ratio-phase.ts'
 import { noteRatioState, ratioTests } from './ratio-state.ts'
 import {
@@ -203,6 +204,9 @@ function noteResolution(c: MeterContext): void {
     if (moved !== undefined && moved > 0) history.resolution = refineResolution(history.resolution, moved)
 }
 
+/** Hours after which a gap is no work on the transformers. */
+const MOST_OUTAGE = 12
+
 /** The history after the reading. Values in doubt do not become the base. */
 function advance(
   c: MeterContext,
@@ -223,6 +227,8 @@ function advance(
     history.doubt = { slot: reading.slot, moved: step.moved, registers: registersOf(c.values) }
   else if (step.kind !== 'none') {
     noteRegisters(c.values, history.registers)
+    if (c.values.get(ID.reactive1) !== undefined || c.values.get(ID.reactive2) !== undefined)
+      history.reactiveSlot = reading.slot
     history.lastSlot = reading.slot
     history.doubt = null
   } else history.lastSlot = Math.max(history.lastSlot, reading.slot)
@@ -239,6 +245,9 @@ function advance(
   noteCounters(c)
   if (step.event === 'swap' || step.event === 'reset' || fingerprint.verdict === 'violated')
     history.ratio.changedDay = dayOf(reading.slot, options)
+  if (c.wiring !== 'unknown') history.wiring = c.wiring
+  if (c.step.slots > 1 && c.step.slots * c.slotHours <= MOST_OUTAGE)
+    noteOutage(history, dayOf(reading.slot, options))
   history.ratio.fingerprint = fingerprintOf(c)
   noteArchive(c, dayOf(reading.slot, options))
   history.seen++

@@ -2,7 +2,7 @@
 import { type Reading, SOURCE } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
 import type { Finding } from './finding.ts'
-import type { MeterHistory } from './history.ts'
+import type { MeterHistory, Wiring } from './history.ts'
 import {
   amps,
   apparentPower,
@@ -30,9 +30,6 @@ export interface CheckOptions {
   /** findings of checks over several meters (balance, peers) that speak about this one */
   readonly area?: readonly Finding[]
 }
-
-/** 'single': one phase; 'three': three elements on phase voltages; 'two': two elements on line voltages (no B) */
-export type Wiring = 'single' | 'three' | 'two' | 'unknown'
 
 export interface MeterContext {
   readonly meter: MeterPoint

@@ -1,12 +1,20 @@
 import { decodePattern, emptyPattern, encodePattern, type PatternState } from './pattern-state.ts'
+import type { LevelStep } from './ratio-level.ts'
 
 /** What the checks remember of one meter: at most 4 KiB as text, no raw history. */
+
+/** 'single': one phase; 'three': three elements on phase voltages; 'two': two elements on line voltages (no B) */
+export type Wiring = 'single' | 'three' | 'two' | 'unknown'
 
 export interface MeterHistory {
   /** Slot of the last reading whose registers were believed; -1 before the first. */
   lastSlot: number
   /** Registers at the end of lastSlot, 0.001 kWh. */
   registers: Record<number, number>
+  /** Slot of the last reading that had a reactive register; -1 before the first. They may be read less often. */
+  reactiveSlot: number
+  /** How the meter is wired by the last reading that had voltages. */
+  wiring: Wiring
   /** Registers that did not follow from those, waiting for the next reading. */
   doubt: { slot: number; moved: number; registers: Record<number, number> } | null
   /** Leaps in a row: more than one is no bad value but a register on another side. */
@@ -152,6 +160,10 @@ export interface RatioState {
   phases: PhaseState
   /** local day of the last swap or programming; 0 = none seen */
   changedDay: number
+  /** local days with an outage lately; absent until there is one */
+  outages?: number[]
+  /** a lasting step of the load by just a factor; absent where there is none */
+  step?: LevelStep
   /** CT and PT registers as last read, 0 = never */
   ctRegister: number
   ptRegister: number
@@ -164,6 +176,8 @@ export function emptyHistory(): MeterHistory {
   return {
     lastSlot: -1,
     registers: {},
+    reactiveSlot: -1,
+    wiring: 'unknown',
     doubt: null,
     leaps: 0,
     resolution: 1000,

@@ -182,6 +182,8 @@ function demandPowerFactor(c: MeterContext): number | undefined {
 }
 
 function reactiveIncrement(c: MeterContext): number | undefined {
+  // read less often than the active one, it would be that of more slots
+  if (c.history.reactiveSlot !== c.history.lastSlot) return undefined
   let sum = 0
   let had = false
   for (const item of [130, 140]) {

@@ -23,9 +23,9 @@ export function testChange(c: MeterContext): Finding {
   const { archive } = c.history
   if (archive.day > 0) return testArchiveChange(c)
   const { changedDay } = c.history.ratio
-  if (changedDay === 0) return noEvidence('ratio-change', 'no change of the meter seen')
+  if (changedDay === 0) return testStep(c)
   const stepped = stepAt(c.history.pattern.days, changedDay)
-  if (!stepped) return noEvidence('ratio-change', 'too few days')
+  if (!stepped) return testStep(c)
   const named =
     Math.abs(Math.log(stepped.ratio)) < 0.35 ? undefined : snapFactor(stepped.ratio, 0.08, c.ct, c.pt)
   const numbers = { ...stepped, ratio: round(stepped.ratio) }
@@ -40,6 +40,14 @@ export function testChange(c: MeterContext): Finding {
     factor: round(named.value, 6),
     ...(certain ? { cause: 'certain' } : {})
   })
+}
+
+/** A step by just a factor that lasts, though nothing of the meter changed. In an area the balance tells, and of a load that came as well. */
+function testStep(c: MeterContext): Finding {
+  const { step } = c.history.ratio
+  if (!step || c.meter.parent) return noEvidence('ratio-change', 'no change of the meter seen')
+  const numbers = { ratio: round(step.ratio), wander: round(step.wander), day: step.day }
+  return violated('ratio-change', numbers, { factor: round(step.factor, 6), cause: 'certain' })
 }
 
 function testArchiveChange(c: MeterContext): Finding {

@@ -203,11 +203,13 @@ function phaseLeans(c: MeterContext): number[] | undefined {
  */
 export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefined {
   const state = c.history.ratio.phases
-  const two = c.wiring === 'two'
-  if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
+  // a reading without voltages does not unsay what others showed
+  const wiring = c.wiring === 'unknown' ? c.history.wiring : c.wiring
+  const two = wiring === 'two'
+  if ((wiring !== 'three' && !two) || c.ct === 1) return undefined
   if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
   const levels = state.middle ?? state.mean
-  const stepped = steppedPhase(c, levels)
+  const stepped = steppedPhase(c, levels, two)
   const p = stepped?.p ?? furthest(levels)
   const own = levels[p] as number
   if (Math.abs(own) < LOOKED_AT && !stepped) return undefined
@@ -252,7 +254,11 @@ const between = (of: readonly number[], p: number) =>
  * of itself is in both levels. Undefined where the others moved against each other as well, or where the phases came nearer together,
  * as they do when a wrong transformer is mended.
  */
-function steppedPhase(c: MeterContext, levels: readonly number[]): { p: number; by: number } | undefined {
+function steppedPhase(
+  c: MeterContext,
+  levels: readonly number[],
+  two: boolean
+): { p: number; by: number } | undefined {
   const { change, ...state } = c.history.ratio.phases
   if (!change) return undefined
   const by = levels.map((level, p) => level - (change.before[p] as number))
@@ -260,7 +266,7 @@ function steppedPhase(c: MeterContext, levels: readonly number[]): { p: number; 
   const own = by[p] as number
   const limit = c.limits.get('ratio-phase', 'even')
   const stays = Math.abs((change.after[p] as number) - (levels[p] as number)) < limit + spreadOf(state, p)
-  const alone = c.wiring === 'two' || Math.abs(between(by, p)) < limit
+  const alone = two || Math.abs(between(by, p)) < limit
   const leaves = Math.abs(levels[p] as number) > Math.abs(change.before[p] as number) + Math.abs(own) / 3
   return Math.abs(own) >= LEAN && stays && alone && leaves ? { p, by: own } : undefined
 }

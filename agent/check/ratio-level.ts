@@ -1,0 +1,119 @@
+/**
+ * Test 10 of peers-features.md C, the lasting step: from one day to the next a meter records just twice, or half, of what it did, by
+ * day and by night alike. A transformer was exchanged behind an archive that stayed; a load that comes or goes has its hours.
+ */
+import type { MeterHistory } from './history.ts'
+import { BANDS, type DayFeatures, type Residual, residualsOf, sumOf } from './pattern-days.ts'
+import { snapFactor } from './ratio-factors.ts'
+import { median, spread } from './statistics.ts'
+
+/** The step that stands. */
+export interface LevelStep {
+  /** first whole day after it */
+  readonly day: number
+  /** what is recorded over what was, and the named factor that is */
+  readonly ratio: number
+  readonly factor: number
+  /** wander of the days before (ln) */
+  readonly wander: number
+  /** kWh of a high day after it, to see it end */
+  readonly kwh: number
+}
+
+/** Days after the step that are looked at, and days before it that must be known. */
+const WINDOWS = [4, 6, 9]
+const BEFORE = { least: 10, most: 28 }
+/** ln from which a step is one, and by which it may miss its factor, a day the step, and a band of the day the factor. */
+const STEP = { least: 0.6, miss: 0.035, day: 0.15, band: 0.1 }
+/** Wander of the days before (ln) from which none is told. */
+const MOST_WANDER = 0.12
+/** ln by which the days must have left the level for it to be over. */
+const OVER = 0.35
+/** Days with an outage that are remembered, and of the last ten how many make them nothing special. */
+const OUTAGES = { kept: 4, usual: 3 }
+
+/** Remembers a local day with a gap or an outage. */
+export function noteOutage(history: MeterHistory, day: number): void {
+  const { ratio } = history
+  const known = ratio.outages ?? []
+  if (known.at(-1) !== day) ratio.outages = [...known, day].slice(-OUTAGES.kept)
+}
+
+/** Judges the days once a day: the step that stands is kept until its level is left. */
+export function judgeStep(history: MeterHistory): void {
+  const { ratio, pattern } = history
+  const { days } = pattern
+  const stands = ratio.step
+  if (stands) {
+    const since = days.filter(one => one.day >= stands.day).slice(-7)
+    if (since.length > 3 && Math.abs(Math.log(highDay(since) / stands.kwh)) > OVER) delete ratio.step
+    return
+  }
+  for (const window of WINDOWS) {
+    const step = stepOf(days, window)
+    // a bypass halves as well; it takes no outage
+    if (step && (step.ratio > 1 || isAtOutage(ratio.outages ?? [], step.day))) {
+      ratio.step = step
+      return
+    }
+  }
+}
+
+/** kWh of the second highest day: what a working day has, in any four days and more. */
+function highDay(days: readonly DayFeatures[]): number {
+  const sums = days.map(one => sumOf(one.bands)).sort((a, b) => b - a)
+  return Math.max(1e-9, sums[1] ?? 0)
+}
+
+function isAtOutage(outages: readonly number[], day: number): boolean {
+  const lately = outages.filter(one => day - one <= 10)
+  return lately.length <= OUTAGES.usual && outages.some(one => day - one >= 0 && day - one <= 1)
+}
+
+function stepOf(days: readonly DayFeatures[], window: number): LevelStep | undefined {
+  const split = days.length - window
+  // the day of the step itself is of both levels
+  const before = days.slice(Math.max(0, split - 1 - BEFORE.most), Math.max(0, split - 1))
+  const after = days.slice(split)
+  if (before.length < BEFORE.least) return undefined
+  const usual = median(before.map(one => sumOf(one.bands)))
+  const kwh = median(after.map(one => sumOf(one.bands)))
+  if (!(usual > 0) || Math.abs(Math.log(kwh / usual)) < STEP.least / 2) return undefined
+  const now = residualsOf(after, before)
+  const then = residualsOf(before, before)
+  if (now.length === 0 || then.length === 0) return undefined
+  const by = median(now.map(one => one.total))
+  const wander = spread(
+    then.map(one => one.total),
+    0
+  )
+  if (Math.abs(by) < STEP.least || wander > MOST_WANDER) return undefined
+  const named = snapFactor(Math.exp(by), STEP.miss + wander / 2, 1, 1)
+  if (!named || Math.abs(Math.log(named.value)) > 1.7) return undefined
+  const factor = Math.log(named.value)
+  const stays = now.every(one => Math.abs(one.total - by) < STEP.day + 2 * wander)
+  const sudden = then.slice(-3).every(one => Math.abs(one.total) < 0.35 * Math.abs(by))
+  if (!stays || !sudden || !isUniform(now, then, factor)) return undefined
+  return {
+    day: (after[0] as DayFeatures).day,
+    ratio: Math.exp(by),
+    factor: named.value,
+    wander: Math.max(wander, 0.01),
+    kwh: highDay(after)
+  }
+}
+
+/** Whether every part of the day stepped by the factor, within what it wanders by itself. */
+function isUniform(now: readonly Residual[], then: readonly Residual[], factor: number): boolean {
+  let told = 0
+  for (let b = 0; b < BANDS; b++) {
+    // 0: carries nothing on such days
+    const of = (part: readonly Residual[]) => part.map(one => one.bands[b] as number).filter(x => x !== 0)
+    const bands = of(now)
+    if (bands.length < now.length / 2) continue
+    const usual = spread(of(then), 0)
+    if (Math.abs(median(bands) - factor) > STEP.band + (1.5 * usual) / Math.sqrt(bands.length)) return false
+    told++
+  }
+  return told >= BANDS / 2
+}
