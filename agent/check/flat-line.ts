@@ -5,6 +5,7 @@ import { isDrawn, noteLevel } from './flat-increments.ts'
 import type { StillState } from './history.ts'
 import { ID, type ItemValues, totalPower } from './item-values.ts'
 import { powerIntegral } from './load.ts'
+import { sumOf, variationOf } from './pattern-days.ts'
 
 const MOVING = [...ID.voltage, ...ID.current, ID.power]
 /** Pairs of readings after which it is known whether this meter's voltage moves at all. */
@@ -51,9 +52,36 @@ export function checkFlatLine(c: MeterContext): Finding {
       { slots: level.run + 1, limit: drawnLimit, kwh: level.size / 1000, offKwh: round(level.lead / 1000) },
       { flag: 'consistency', cause: 'load' }
     )
+  const flat = levelDays(c)
+  if (flat)
+    return violated('flat-line', { days: LEVEL.days, ...flat }, { flag: 'consistency', cause: 'load' })
   return still.digits < 0 && still.load === 0
     ? noEvidence('flat-line', 'no values of the moment')
     : holds('flat-line')
+}
+
+/** Days that are level within and among each other, days before, the most that a level day varies, and how much more each of those varied. */
+const LEVEL = { days: 3, before: 7, most: 0.004, varied: 3 }
+
+/**
+ * Days drawn with a ruler where every day before had its hours, a Sunday's base too: the register counts on, but not what the
+ * consumer draws.
+ */
+function levelDays(c: MeterContext): { variation: number; leastVariation: number } | undefined {
+  const { days } = c.history.pattern
+  const split = days.length - LEVEL.days
+  if (split < LEVEL.before) return undefined
+  const last = days.slice(split)
+  const variation = Math.max(...last.map(one => variationOf(one.bands)))
+  if (variation > LEVEL.most) return undefined
+  const totals = last.map(one => sumOf(one.bands))
+  if (Math.max(...totals) > (1 + LEVEL.most) * Math.min(...totals)) return undefined
+  const others = days.slice(0, split).map(one => variationOf(one.bands))
+  // level days right before these are of the same fault
+  while (others.length > 0 && (others.at(-1) as number) <= LEVEL.most) others.pop()
+  const least = Math.min(...others)
+  if (others.length < LEVEL.before || least < LEVEL.varied * LEVEL.most) return undefined
+  return { variation: round(variation), leastVariation: round(least) }
 }
 
 /** Takes the reading into the counters of this rule. */

@@ -45,6 +45,8 @@ export interface MeterHistory {
   fedBack: boolean
   /** rises of swing's size lately, decaying: what starts and stops like that by itself */
   rises: number
+  /** the largest swing lately, load after over before less one, decaying slowly */
+  mostSwing: number
   /** Voltage this meter has where it is on the ladder of system voltages, meter's side, V: running mean; 0 before the first, or under another PT */
   usualVolts: number
   /** Slots in a row with a phase backwards. */
@@ -214,6 +216,7 @@ export function emptyHistory(): MeterHistory {
     unmet: 0,
     fedBack: false,
     rises: 0,
+    mostSwing: 0,
     usualVolts: 0,
     backwardSlots: 0,
     seen: 0,

@@ -67,7 +67,9 @@ export function checkSwing(
       if (!rising || high < c.limits.get('swing', 'untaught') * reference)
         return noEvidence('swing', 'pattern not yet known')
     } else if (rising ? load <= usualTop : load >= usualLow || before <= usualTop) {
-      return holds('swing')
+      // within what is usual at the hour; but a meter that never moved by nearly as much does not do so by habit
+      if (c.history.seen * c.slotHours < STEADY.hours || factor < STEADY.over * c.history.mostSwing)
+        return holds('swing')
     }
   }
   return judge('swing', level, numbers, { flag: 'swing' })
@@ -89,25 +91,33 @@ export function leastKva(c: MeterContext): number {
 export const fullAmps = (c: MeterContext) =>
   c.ct > 1 ? c.ctSecondary : c.limits.get('physical', 'directAmps')
 
+/** Hours after which the swings of a meter are known, and how far beyond the largest of them one is no habit. */
+const STEADY = { hours: 168, over: 1.5 }
+
 /** a start every two or three days, over a week or more; and how soon it is forgotten: half in a week, by quarters of an hour */
 const HABIT_RISES = 4
 const RISES_DECAY = 0.999
+/** the largest swing is forgotten that much more slowly */
+const SLOWER = 1 / 4
 
 /** Whether the meter shows the starts of a pump or the like, at whatever hour. */
 export const startsByItself = (c: MeterContext) => c.history.rises >= HABIT_RISES
 
 /**
- * Takes the slot's rise, if it is one, into the meter's habit. A works that starts every morning is known by its hours; what starts outside
+ * Takes the slot's swing, if it is one, into the meter's habit. A works that starts every morning is known by its hours; what starts outside
  * of them, time and again, has none.
  * @param usualTop as for {@link checkSwing}
  */
 export function noteRise(c: MeterContext, usualTop: number | undefined): void {
   const load = slotKva(c)
   const { load: before, peak } = c.history
-  c.history.rises *= RISES_DECAY ** (4 * c.slotHours)
-  if (load === undefined || before === null || load <= before || peak <= 0 || c.step.slots > 1) return
-  if (usualTop === undefined || load <= usualTop) return
-  if (swingFactor(c, load, before, referenceKva(c) ?? peak) > c.limits.get('swing', 'factor'))
+  const decay = RISES_DECAY ** (4 * c.slotHours)
+  c.history.rises *= decay
+  c.history.mostSwing *= decay ** SLOWER
+  if (load === undefined || before === null || peak <= 0 || c.step.slots > 1) return
+  const factor = swingFactor(c, load, before, referenceKva(c) ?? peak)
+  c.history.mostSwing = Math.max(c.history.mostSwing, factor)
+  if (factor > c.limits.get('swing', 'factor') && load > before && usualTop !== undefined && load > usualTop)
     c.history.rises++
 }
 

@@ -7,6 +7,7 @@ import {
   sumOf,
   weeklyLogs
 } from './pattern-days.ts'
+import { kindOf } from './pattern-profile.ts'
 import { median } from './statistics.ts'
 
 /**
@@ -21,7 +22,84 @@ export function judgeDrift(
 ): PatternVerdict | undefined {
   const own = weeklyLogs(days)
   const against = peers && peers.weeks.length >= 4 ? peers.weeks : undefined
-  return (against && judgeWeeks(days, own, against, limits)) ?? judgeWeeks(days, own, undefined, limits)
+  return (
+    (against && judgeWeeks(days, own, against, limits)) ??
+    judgeWeeks(days, own, undefined, limits) ??
+    judgeSteep(days, peers, limits.sigmas)
+  )
+}
+
+/** Days of a steep fall: at least, its least depth (ln), what a straight line must explain of it, and the most that a day may miss it (ln). */
+const STEEP = { days: 18, fall: 0.45, r2: 0.9, rest: 0.09, peers: 0.3 }
+
+/**
+ * A fall so steep and straight, on all parts of the day alike, that no season makes it: told within weeks. Days of rest are measured
+ * against their like, so that the level of a week-end is no part of the line.
+ */
+function judgeSteep(
+  days: readonly DayFeatures[],
+  peers: Peers | undefined,
+  least: number
+): PatternVerdict | undefined {
+  if (days.length < STEEP.days) return undefined
+  const part = days.slice(-4 * 7)
+  const total = alongDays(part, one => sumOf(one.bands))
+  const line = total && lineOf(total)
+  if (!line || -line.slope * part.length < STEEP.fall || line.r2 < STEEP.r2 || line.rest > STEEP.rest)
+    return undefined
+  const fall = -line.slope * part.length
+  const others = part.flatMap(one => peers?.days.get(one.day)?.total ?? [])
+  if (
+    others.length >= STEEP.days / 2 &&
+    median(others.slice(-5)) - median(others.slice(0, 5)) < -STEEP.peers * fall
+  )
+    return undefined
+  // neither a step nor an end of the fall: each third falls
+  const third = Math.floor(part.length / 3)
+  const middles = [0, third, part.length - third].map(from =>
+    median((total as number[]).slice(from, from + third))
+  )
+  const steps = [
+    (middles[0] as number) - (middles[1] as number),
+    (middles[1] as number) - (middles[2] as number)
+  ]
+  if (Math.min(...steps) < 0.2 * fall) return undefined
+  for (const b of ALL_BANDS) {
+    const band = alongDays(part, one => one.bands[b] as number)
+    const own = band && lineOf(band)
+    if (!own || Math.abs(-own.slope * part.length - fall) > 0.45 * fall) return undefined
+  }
+  const sigmas = -line.slope / Math.max(1e-6, line.error)
+  return sigmas < least
+    ? undefined
+    : { cause: 'drift', missing: 1 - Math.exp(-fall), sigmas, days: part.length }
+}
+
+/** ln of a quantity day by day, days of rest shifted by what they usually lack; undefined where it is nothing on some day. */
+function alongDays(days: readonly DayFeatures[], pick: (one: DayFeatures) => number): number[] | undefined {
+  const ln = days.map(one => Math.log(Math.max(1e-9, pick(one))))
+  if (ln.some(value => value < Math.log(2e-9))) return undefined
+  const kinds = days.map(one => kindOf(one.day))
+  const shift = [0, 1, 2].map(kind => {
+    if (kind === 0) return 0
+    // against the working days next to it, so that the fall itself is no part of it
+    const lacks = kinds.flatMap((own, n) => {
+      if (own !== kind) return []
+      const near = [2, 3].flatMap(far => [n - far, n + far]).filter(at => kinds[at] === 0)
+      return near.length === 0
+        ? []
+        : [(ln[n] as number) - sumOf(near.map(at => ln[at] as number)) / near.length]
+    })
+    return lacks.length === 0 ? 0 : median(lacks)
+  })
+  return ln.map((value, n) => value - (shift[kinds[n] as number] as number))
+}
+
+/** Straight line through equally spaced values, with the standard deviation that is left. */
+function lineOf(y: readonly number[]): { slope: number; error: number; r2: number; rest: number } {
+  const line = fitLine(y)
+  const { yy } = squaresOf([...y.keys()], y)
+  return { ...line, rest: Math.sqrt((Math.max(0, 1 - line.r2) * yy) / Math.max(1, y.length - 2)) }
 }
 
 function judgeWeeks(

@@ -6,7 +6,8 @@ import {
   type DayFeatures,
   type PatternVerdict,
   type Peers,
-  type Residual
+  type Residual,
+  variationOf
 } from './pattern-days.ts'
 import { baseOf, corrected, fellItself, isNew, mostly } from './pattern-windows.ts'
 import { median } from './statistics.ts'
@@ -69,6 +70,8 @@ const NIGHTS_BASE = 14
 const NIGHTS_MIN = 4
 /** share of the least ever drawn under which a night is low */
 const LOW = 0.6
+/** share of the usual variation over a day under which nobody is there */
+const EMPTY = 0.25
 /** where generation is read only net: hours without sun at any season */
 const SUNLESS_BANDS = [0, 7]
 /** and those by day in which the sun leaves some of the load to see */
@@ -96,7 +99,10 @@ export function judgeSomeNights(
   const least = Math.min(...[...dark, ...(exports ? [] : light)].map(one => one.least))
   const missing: number[] = []
   let byDay = 0
+  const varied = median(base.map(one => variationOf(one.bands)))
   for (const one of recent) {
+    // a day without its hours is that of an empty house
+    if (!exports && variationOf(one.bands) < EMPTY * varied) continue
     const low = dark.filter(({ band, least: own, usual }) => {
       const value = one.bands[band] as number
       // a night load that comes and goes, or whose days the sun hides, is only low when it is under all that was ever drawn

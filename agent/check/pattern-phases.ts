@@ -1,5 +1,6 @@
 /** One phase bypassed: its current against the other two. */
-import { type DayFeatures, type PatternVerdict, PHASES } from './pattern-days.ts'
+import { type DayFeatures, type PatternVerdict, PHASES, sumOf } from './pattern-days.ts'
+import { kindOf } from './pattern-profile.ts'
 import { BASE_MIN, baseOf, mostly, WINDOWS } from './pattern-windows.ts'
 import { median, spread } from './statistics.ts'
 
@@ -35,7 +36,13 @@ export function judgePhases(
       const own = (part: readonly DayFeatures[]) =>
         Math.log(median(part.map(one => one.phases[p] as number)) + 1e-9)
       const fell = own(days.slice(split)) - own(before) <= 0.4 * step
-      if (-step >= limits.phaseMin && -step / se >= limits.sigmas && all && fell)
+      if (
+        -step >= limits.phaseMin &&
+        -step / se >= limits.sigmas &&
+        all &&
+        fell &&
+        othersStay(days, split, before, p, step)
+      )
         return {
           cause: 'phase-bypass',
           missing: 1 - Math.exp(step),
@@ -46,4 +53,24 @@ export function judgePhases(
     }
   }
   return undefined
+}
+
+/**
+ * Whether the other two phases go on about as on such days before. Where they fell too the consumer is closed, and what runs on then
+ * is spread over the phases in its own way.
+ */
+function othersStay(
+  days: readonly DayFeatures[],
+  split: number,
+  before: readonly DayFeatures[],
+  p: number,
+  step: number
+): boolean {
+  const others = (one: DayFeatures) => sumOf(one.phases) - (one.phases[p] as number)
+  const moved = days.slice(split).map(one => {
+    const alike = before.filter(other => kindOf(other.day) === kindOf(one.day))
+    const usual = median((alike.length >= 2 ? alike : before).map(others))
+    return usual > 0 ? Math.log(Math.max(1e-9, others(one)) / usual) : 0
+  })
+  return median(moved) > 0.6 * step
 }
