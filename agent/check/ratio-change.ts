@@ -12,6 +12,8 @@ const AFTER_MIN = 3
 /** Least wander of a day's energy (ln), and how many of it half a step must be to be clear after one day. */
 const LEAST_WANDER = 0.06
 const CLEAR = 4
+/** How far the only two days of a kind may differ to be a usual one. */
+const ALIKE = 1.3
 /** ln by which a step may miss a named factor and still be it. */
 const CLOSE = 0.06
 
@@ -80,7 +82,10 @@ function stepAt(days: readonly DayFeatures[], day: number, expected = 0) {
       const alike = before
         .filter(other => kindOf(other.day) === kindOf(one.day) && !(except && other === one))
         .map(other => sumOf(other.bands))
-      const usual = alike.length >= 2 ? median(alike) : 0
+      // of two days that differ one was a holiday, and which is not known
+      const known =
+        alike.length > 2 || (alike.length === 2 && Math.max(...alike) < ALIKE * Math.min(...alike))
+      const usual = known ? median(alike) : 0
       if (usual > 0) ratios.push(sumOf(one.bands) / usual)
     }
     return ratios

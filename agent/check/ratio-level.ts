@@ -25,6 +25,8 @@ const WINDOWS = [4, 6, 9]
 const BEFORE = { least: 10, most: 28 }
 /** ln from which a step is one, and by which it may miss its factor, a day the step, and a band of the day the factor. */
 const STEP = { least: 0.6, miss: 0.035, day: 0.15, band: 0.1 }
+/** A step that is just its factor: days, wander of the days before, and what it and any part of the day may miss it by (ln). */
+const EXACT = { days: 6, wander: 0.08, miss: 0.02, band: 0.05 }
 /** Wander of the days before (ln) from which none is told. */
 const MOST_WANDER = 0.12
 /** ln by which the days must have left the level for it to be over. */
@@ -51,9 +53,10 @@ export function judgeStep(history: MeterHistory): void {
   }
   for (const window of WINDOWS) {
     const step = stepOf(days, window)
-    // a bypass halves as well; it takes no outage
-    if (step && (step.ratio > 1 || isAtOutage(ratio.outages ?? [], step.day))) {
-      ratio.step = step
+    // a bypass may halve as well; it takes no outage, and hardly leaves just one half at every hour
+    if (step && (step.ratio > 1 || step.exact || isAtOutage(ratio.outages ?? [], step.day))) {
+      const { exact: _, ...kept } = step
+      ratio.step = kept
       return
     }
   }
@@ -70,7 +73,10 @@ function isAtOutage(outages: readonly number[], day: number): boolean {
   return lately.length <= OUTAGES.usual && outages.some(one => day - one >= 0 && day - one <= 1)
 }
 
-function stepOf(days: readonly DayFeatures[], window: number): LevelStep | undefined {
+function stepOf(
+  days: readonly DayFeatures[],
+  window: number
+): (LevelStep & { readonly exact: boolean }) | undefined {
   const split = days.length - window
   // the day of the step itself is of both levels
   const before = days.slice(Math.max(0, split - 1 - BEFORE.most), Math.max(0, split - 1))
@@ -93,18 +99,29 @@ function stepOf(days: readonly DayFeatures[], window: number): LevelStep | undef
   const factor = Math.log(named.value)
   const stays = now.every(one => Math.abs(one.total - by) < STEP.day + 2 * wander)
   const sudden = then.slice(-3).every(one => Math.abs(one.total) < 0.35 * Math.abs(by))
-  if (!stays || !sudden || !isUniform(now, then, factor)) return undefined
+  if (!stays || !sudden || !isUniform(now, then, factor, STEP.band)) return undefined
+  const exact =
+    window >= EXACT.days &&
+    wander < EXACT.wander &&
+    Math.abs(by - factor) < EXACT.miss &&
+    isUniform(now, then, factor, EXACT.band)
   return {
     day: (after[0] as DayFeatures).day,
     ratio: Math.exp(by),
     factor: named.value,
     wander: Math.max(wander, 0.01),
-    kwh: highDay(after)
+    kwh: highDay(after),
+    exact
   }
 }
 
 /** Whether every part of the day stepped by the factor, within what it wanders by itself. */
-function isUniform(now: readonly Residual[], then: readonly Residual[], factor: number): boolean {
+function isUniform(
+  now: readonly Residual[],
+  then: readonly Residual[],
+  factor: number,
+  within: number
+): boolean {
   let told = 0
   for (let b = 0; b < BANDS; b++) {
     // 0: carries nothing on such days
@@ -112,7 +129,7 @@ function isUniform(now: readonly Residual[], then: readonly Residual[], factor: 
     const bands = of(now)
     if (bands.length < now.length / 2) continue
     const usual = spread(of(then), 0)
-    if (Math.abs(median(bands) - factor) > STEP.band + (1.5 * usual) / Math.sqrt(bands.length)) return false
+    if (Math.abs(median(bands) - factor) > within + (1.5 * usual) / Math.sqrt(bands.length)) return false
     told++
   }
   return told >= BANDS / 2
