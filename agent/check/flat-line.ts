@@ -60,8 +60,8 @@ export function checkFlatLine(c: MeterContext): Finding {
     : holds('flat-line')
 }
 
-/** Days that are level within and among each other, days before, the most that a level day varies, and how much more each of those varied. */
-const LEVEL = { days: 3, before: 7, most: 0.004, varied: 3 }
+/** Days that are level within and among each other, days before, the most that a level day varies, what counts as none, and how much more each of those varied. */
+const LEVEL = { days: 3, before: 7, most: 0.004, none: 0.0015, varied: 3 }
 
 /**
  * Days drawn with a ruler where every day before had its hours, a Sunday's base too: the register counts on, but not what the
@@ -80,7 +80,7 @@ function levelDays(c: MeterContext): { variation: number; leastVariation: number
   // level days right before these are of the same fault
   while (others.length > 0 && (others.at(-1) as number) <= LEVEL.most) others.pop()
   const least = Math.min(...others)
-  if (others.length < LEVEL.before || least < LEVEL.varied * LEVEL.most) return undefined
+  if (others.length < LEVEL.before || least < LEVEL.varied * Math.max(LEVEL.none, variation)) return undefined
   return { variation: round(variation), leastVariation: round(least) }
 }
 

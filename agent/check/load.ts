@@ -20,9 +20,17 @@ export function slotKva(c: MeterContext): number | undefined {
   // one count more or less must not be a tenth of the load
   const countKw = (c.history.resolution / 1000 / c.slotHours / c.step.slots) * c.ct * c.pt
   const mean = Math.abs(c.meanKw)
-  if (c.kva !== undefined && mean < 10 * countKw) return c.kva
-  return mean / (pf !== undefined && pf > 0.3 ? pf : 1)
+  const over = pf !== undefined && pf > 0.3 ? pf : 1
+  if (c.kva === undefined || mean >= FINE_COUNTS * countKw) return mean / over
+  // few counts leave the load of the moment its place, within what they can stand for; one or none may be a register that stands
+  return mean < COARSE_COUNTS * countKw
+    ? c.kva
+    : Math.max((mean - countKw) / over, Math.min((mean + countKw) / over, c.kva))
 }
+
+/** Counts a slot from which one more or less is no tenth of the load, and from which they bound it. */
+const FINE_COUNTS = 10
+const COARSE_COUNTS = 3
 
 /** Load over the limit of rated capacity. */
 export function checkOverload(c: MeterContext): Finding {

@@ -68,6 +68,8 @@ const NIGHTS_WINDOW = 12
 const NIGHTS_BASE = 14
 /** low nights from which on it is no chance */
 const NIGHTS_MIN = 4
+/** and standard errors by which they must be more than chance has it */
+const BEYOND_CHANCE = 2.8
 /** share of the least ever drawn under which a night is low */
 const LOW = 0.6
 /** share of the usual variation over a day under which nobody is there */
@@ -118,6 +120,7 @@ export function judgeSomeNights(
   if (nights < NIGHTS_MIN || byDay > nights / 4) return undefined
   const chance = 2 / (base.length + 1)
   const sigmas = (nights - window * chance) / Math.sqrt(window * chance * (1 - chance))
+  if (sigmas < BEYOND_CHANCE) return undefined
   return { cause: 'night-bypass', missing: median(missing), sigmas, days: window, nights }
 }
 
