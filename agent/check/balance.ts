@@ -102,7 +102,7 @@ export function judgeBalance(
   const { fit, products, wrong } = parent?.solved ?? own
   const named = parent
     ? []
-    : wrong.flatMap(one => nameChild(one, fit, products, ratios, coefficients, sigmas) ?? [])
+    : wrong.flatMap(one => nameChild(one, fit, products, ratios, coefficients, sigmas, context.late) ?? [])
   const off = new Map(fit.chosen.map((i, n) => [i, 1 / Math.max(1e-6, fit.values[n] as number)]))
   for (const { who, factor } of named) off.set(who, factor)
   const lossAfter = lossWith(products.rows, off)
@@ -196,7 +196,8 @@ function nameChild(
   products: Products,
   ratios: readonly MeterRatio[],
   coefficients: readonly Coefficient[],
-  sigmas: number
+  sigmas: number,
+  late = false
 ): Named | undefined {
   const n = fit.chosen.indexOf(who)
   const value = fit.values[n] as number
@@ -225,7 +226,7 @@ function nameChild(
   const most = apart > 2 * sigmas ? SURELY_APART : APART
   if (rival < most * fit.residual || apart < sigmas) return undefined
   if (!isSteady(who, value, fit, products)) return undefined
-  const factor = factorNear(value, error, ratio)
+  const factor = factorNear(value, error, ratio, late)
   if (factor === undefined) return undefined
   return {
     who,
@@ -273,8 +274,11 @@ function isSteady(who: number, value: number, fit: StepFit, products: Products):
   return true
 }
 
-/** Factor a coefficient stands for: a likely one that agrees with it, a common one, or the inverse itself where it is sharp. */
-function factorNear(value: number, error: number, ratio: MeterRatio): number | undefined {
+/**
+ * Factor a coefficient stands for: a likely one that agrees with it, a common one, or the inverse itself where it is sharp.
+ * @param late it began lately: then a share of no transformer is part of a load that is gone
+ */
+function factorNear(value: number, error: number, ratio: MeterRatio, late: boolean): number | undefined {
   const measured = 1 / value
   const within = Math.min(0.1, Math.max(0.02, (3 * error) / value))
   const nearest = (factors: readonly number[]) => {
@@ -290,7 +294,7 @@ function factorNear(value: number, error: number, ratio: MeterRatio): number | u
       [...likelyFactors(ratio.ct, ratio.pt), ...namedFactors(ratio.ct, ratio.pt)].map(one => one.value)
     ) ??
     nearest(RUNGS) ??
-    (error < 0.02 * value ? measured : undefined)
+    (error < 0.02 * value && !(late && value > 1) ? measured : undefined)
   )
 }
 
