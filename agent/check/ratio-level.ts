@@ -3,7 +3,8 @@
  * day and by night alike. A transformer was exchanged behind an archive that stayed; a load that comes or goes has its hours.
  */
 import type { MeterHistory } from './history.ts'
-import { BANDS, type DayFeatures, type Residual, residualsOf, sumOf } from './pattern-days.ts'
+import { BANDS, type DayFeatures, residualsOf, sumOf } from './pattern-days.ts'
+import { kindOf } from './pattern-profile.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { median, spread } from './statistics.ts'
 
@@ -99,12 +100,12 @@ function stepOf(
   const factor = Math.log(named.value)
   const stays = now.every(one => Math.abs(one.total - by) < STEP.day + 2 * wander)
   const sudden = then.slice(-3).every(one => Math.abs(one.total) < 0.35 * Math.abs(by))
-  if (!stays || !sudden || !isUniform(now, then, factor, STEP.band)) return undefined
+  if (!stays || !sudden || !isUniform(after, before, factor, STEP.band)) return undefined
   const exact =
     window >= EXACT.days &&
     wander < EXACT.wander &&
     Math.abs(by - factor) < EXACT.miss &&
-    isUniform(now, then, factor, EXACT.band)
+    isUniform(after, before, factor, EXACT.band)
   return {
     day: (after[0] as DayFeatures).day,
     ratio: Math.exp(by),
@@ -117,20 +118,35 @@ function stepOf(
 
 /** Whether every part of the day stepped by the factor, within what it wanders by itself. */
 function isUniform(
-  now: readonly Residual[],
-  then: readonly Residual[],
+  after: readonly DayFeatures[],
+  before: readonly DayFeatures[],
   factor: number,
   within: number
 ): boolean {
   let told = 0
   for (let b = 0; b < BANDS; b++) {
-    // 0: carries nothing on such days
-    const of = (part: readonly Residual[]) => part.map(one => one.bands[b] as number).filter(x => x !== 0)
-    const bands = of(now)
-    if (bands.length < now.length / 2) continue
-    const usual = spread(of(then), 0)
-    if (Math.abs(median(bands) - factor) > within + (1.5 * usual) / Math.sqrt(bands.length)) return false
+    const now = bandLogs(after, before, b)
+    if (now.length < after.length / 2) continue
+    const usual = spread(bandLogs(before, before, b), 0)
+    if (Math.abs(median(now) - factor) > within + (1.5 * usual) / Math.sqrt(now.length)) return false
     told++
   }
   return told >= BANDS / 2
+}
+
+/** Share of a day under which a part of it carries nothing. */
+const NOTHING = 0.02
+
+/** ln of a part of days over what it has on such days; days on which it carries nothing are left out. */
+function bandLogs(days: readonly DayFeatures[], before: readonly DayFeatures[], band: number): number[] {
+  const usual = ([0, 1, 2] as const).map(kind => {
+    const alike = before.filter(one => kindOf(one.day) === kind)
+    const of = alike.length >= 2 ? alike : before
+    const value = median(of.map(one => one.bands[band] as number))
+    return value < NOTHING * median(of.map(one => sumOf(one.bands))) ? 0 : value
+  })
+  return days.flatMap(one => {
+    const value = usual[kindOf(one.day)] as number
+    return value > 0 ? [Math.log(Math.max(1e-9, one.bands[band] as number) / value)] : []
+  })
 }

@@ -5,12 +5,14 @@ import { type BalanceVerdict, judgeBalance, judgeLately } from '../../agent/chec
 import { columnsOf } from '../../agent/check/balance-columns.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
-import { decodeHistory, encodeHistory } from '../../agent/check/history.ts'
+import { decodeHistory, emptyHistory, encodeHistory, type MeterHistory } from '../../agent/check/history.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
 import { type DayFeatures, type Peers, type Residual, weeklyLogs } from '../../agent/check/pattern-days.ts'
+import { judgeDrift } from '../../agent/check/pattern-drift.ts'
 import { judgeDays } from '../../agent/check/pattern-judge.ts'
 import { judgePhases } from '../../agent/check/pattern-phases.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
+import { judgeStep, noteOutage } from '../../agent/check/ratio-level.ts'
 import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
 import { replayReadings } from '../../agent/check/replay.ts'
 import { parseReplay } from '../../agent/check/replay-input.ts'
@@ -550,6 +552,18 @@ t.test('a phase that goes dark altogether, whichever it is', async t => {
     const single = days.map(one => ({ ...one, phases: [one.phases[0] as number, 0, 0] }))
     t.equal(judgePhases(single, limits, Number.POSITIVE_INFINITY), undefined, 'a meter of one phase')
   }
+  const lowered = (others: number) =>
+    Array.from({ length: 34 }, (_, n) => ({
+      day: 20_000 + n,
+      bands: new Array(8).fill(n >= 30 ? others : 1),
+      phases: [2, 2, 2].map((amps, p) => amps * (n >= 30 ? (p === 1 ? 0.5 * others : others) : 1))
+    }))
+  t.match(judgePhases(lowered(0.95), limits, Number.POSITIVE_INFINITY), { phase: 'B' })
+  t.equal(
+    judgePhases(lowered(0.4), limits, Number.POSITIVE_INFINITY),
+    undefined,
+    'closed: what runs on is spread in its own way'
+  )
 })
 
 t.test('balance: two wrong ratios that nearly cancel', async t => {
@@ -736,6 +750,54 @@ t.test('six weeks of memory fit in 4 KiB', async t => {
   t.equal(encodeHistory(back).length, text.length)
 })
 
+t.test('a lasting step of the load by just a factor', t => {
+  const shape = [1, 1, 4, 9, 10, 9, 8, 4]
+  const historyOf = (count: number, change: (day: number, band: number) => number, wander = 0.03) => {
+    const rnd = random(5)
+    const history = emptyHistory()
+    for (let n = 0; n < count; n++) {
+      const level = 1 + wander * rnd.normal()
+      const bands = shape.map((kw, b) => kw * level * (1 + 0.02 * rnd.normal()) * change(n, b))
+      history.pattern.days.push({ day: 20_000 + n, bands, phases: [0, 0, 0] })
+    }
+    return history
+  }
+  const judged = (history: MeterHistory) => {
+    judgeStep(history)
+    return history.ratio.step
+  }
+  t.match(judged(historyOf(26, n => (n >= 20 ? 2 : 1))), { factor: 2 }, 'by day and by night')
+  t.equal(judged(historyOf(26, n => (n >= 24 ? 2 : 1))), undefined, 'two days are few')
+  t.equal(judged(historyOf(26, (n, b) => (n >= 20 && b > 1 ? 2.1 : 1))), undefined, 'a load has its hours')
+  t.equal(judged(historyOf(26, n => (n >= 20 ? 1.8 : 1))), undefined, 'of no factor')
+  t.equal(judged(historyOf(26, n => 1 + Math.max(0, n - 8) / 18)), undefined, 'a load that grows')
+  t.equal(judged(historyOf(26, n => (n >= 20 ? 2 : 1), 0.3)), undefined, 'days that wander')
+
+  const half = () => historyOf(26, n => (n >= 21 ? 0.51 : 1), 0.05)
+  t.equal(judged(half()), undefined, 'half gone is a bypass')
+  const atOutage = half()
+  for (const day of [20_003, 20_021]) noteOutage(atOutage, day)
+  t.match(judged(atOutage), { factor: 0.5 }, 'at an outage it may be an exchange')
+  const often = half()
+  for (const day of [20_018, 20_019, 20_020, 20_021]) noteOutage(often, day)
+  t.equal(judged(often), undefined, 'where outages are daily one tells nothing')
+  t.match(
+    judged(historyOf(27, n => (n >= 20 ? 0.5 : 1), 0.01)),
+    { factor: 0.5 },
+    'or just half at every hour'
+  )
+
+  const mended = historyOf(26, n => (n >= 20 ? 2 : 1))
+  judgeStep(mended)
+  for (let n = 26; n < 34; n++)
+    mended.pattern.days.push({ day: 20_000 + n, bands: shape.map(kw => kw * 2), phases: [0, 0, 0] })
+  t.match(judged(mended), { factor: 2 }, 'it stands while the level does')
+  for (let n = 34; n < 41; n++) mended.pattern.days.push({ day: 20_000 + n, bands: shape, phases: [0, 0, 0] })
+  t.equal(judged(mended), undefined, 'and ends with it')
+  t.equal(decodeHistory(encodeHistory(atOutage)).ratio.step?.factor, 0.5, 'over a restart')
+  t.end()
+})
+
 t.test('thefts as days show them', async t => {
   const limits = { dropMin: 0.29, nightMin: 0.4, phaseMin: 0.29, driftMin: 0.18, sigmas: 5 }
   const shop = [1, 1, 4, 9, 10, 9, 8, 4]
@@ -771,6 +833,10 @@ t.test('thefts as days show them', async t => {
   }
   t.equal(judgeDays(some, limits, outage), undefined, 'the neighbours were dark as well')
 
+  const house = [1, 1, 0.6, 0.4, 0.4, 0.4, 2.2, 2]
+  const left = daysOf(34, house, 0.05, (day, b) => (day >= 22 ? 0.3 / (house[b] as number) : 1))
+  t.not(judgeDays(left, limits, undefined)?.cause, 'night-bypass', 'an empty house has no hours')
+
   const fifth = (from: number) => daysOf(34, shop, 0.02, day => (day >= from ? 0.78 : 1))
   t.match(judgeDays(fifth(22), limits, undefined), { cause: 'drop' }, 'a fifth, from one day to the next')
   const ramp = (from: number) => daysOf(40, shop, 0.03, day => Math.exp(-0.03 * Math.max(0, day - from)))
@@ -796,6 +862,14 @@ t.test('thefts as days show them', async t => {
     weeks: weeklyLogs(sliding)
   }
   t.match(judgeDays(sliding, limits, sliders), { cause: 'drift' }, 'where all the neighbours drift too')
+  const steep = daysOf(27, shop, 0.03, day => Math.exp(-0.028 * Math.max(0, day - 4)))
+  t.match(judgeDrift(steep, limits, undefined), { cause: 'drift' }, 'steep and straight, within four weeks')
+  const falling: Peers = { days: new Map(steep.map(({ day }) => [day, alike(day, -0.028 * day)])), weeks: [] }
+  t.equal(judgeDrift(steep, limits, falling), undefined, 'the neighbours fall as well')
+  const oneStep = daysOf(27, shop, 0.03, day => (day >= 13 ? 0.5 : 1))
+  t.equal(judgeDrift(oneStep, limits, undefined), undefined, 'a step is no drift')
+  const byDay = daysOf(27, shop, 0.03, (day, b) => (isDark(b) ? 1 : Math.exp(-0.03 * day)))
+  t.equal(judgeDrift(byDay, limits, undefined), undefined, 'a season has its hours')
   const season = daysOf(34, shop, 0.02, day => 1 - 0.011 * Math.max(0, day - 10))
   t.equal(judgeDays(season, limits, undefined), undefined, 'a fifth within weeks')
 

@@ -7,6 +7,7 @@ import type { Finding } from '../../agent/check/finding.ts'
 import { decodeHistory, emptyHistory, encodeHistory } from '../../agent/check/history.ts'
 import { ID } from '../../agent/check/item-values.ts'
 import { emptyProfile, noteStray, strayOf } from '../../agent/check/pattern-profile.ts'
+import { usualLean } from '../../agent/check/ratio-phase.ts'
 import { limitsOf, unknownOverrides, withChainChoice } from '../../agent/check/rule-book.ts'
 import { AlarmDesk } from '../../agent/compose/alarm-desk.ts'
 import type { DueAlarm, MeterPoint } from '../../agent/ports.ts'
@@ -16,6 +17,7 @@ import { itemById } from '../../proto/items.ts'
 import { flagsOf, type Reading } from '../../proto/reading.ts'
 import { decodeAlarm } from '../../proto/wire/alarm.ts'
 import { decodeSigned } from '../../proto/wire/signed.ts'
+import { random } from '../bench/curves.ts'
 import { memory } from '../fixtures/learned.ts'
 import { gapReading, meterPoint, reading, SLOT, threePhase } from './check-fixtures.ts'
 import { gatewaySigner, QUIET } from './support/parties.ts'
@@ -489,6 +491,70 @@ t.test('forms and loads that other writers may choose', async t => {
     t.ok(everViolated(direct, forged, 'flat-line'))
   })
 
+  t.test('days without hours, where even Sundays had theirs', async t => {
+    const office = (n: number) => (n % 96 > 32 && n % 96 < 72 && n % (96 * 7) < 96 * 5 ? 0.66 : 0.22)
+    const of = (flatFrom: number, night = 1) => {
+      let energy = 1000
+      return Array.from({ length: 96 * 18 }, (_, n) => {
+        const kw =
+          n < flatFrom ? office(n) + 0.03 * Math.sin(n / 20) : 0.22 + 0.03 * (1 - night) * Math.sin(n / 20)
+        energy += kw / 4
+        return reading(direct, SLOT + n, threePhase(kw, Math.round(energy * 100) / 100, SLOT + n))
+      })
+    }
+    const { findings } = run(direct, of(96 * 11))
+    const first = findings.findIndex(one => verdictOf(one, 'flat-line')?.verdict === 'violated')
+    t.ok(first > 96 * 13 && first < 96 * 16, `slot ${first}`)
+    t.match(verdictOf(findings[first], 'flat-line'), { cause: 'load', numbers: { days: 3 } })
+    t.notOk(everViolated(direct, of(96 * 11, 0), 'flat-line'), 'a holiday goes on as the nights do')
+  })
+
+  t.test('a swing within the usual band of a meter that never swings', async t => {
+    const small = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 9 })
+    const store = (n: number) => 5 + 2 * Math.sin(n / 11) + Math.sin(n / 3.7)
+    const of = (wild: (n: number) => number | undefined) => {
+      let energy = 1000
+      return Array.from({ length: 96 * 12 }, (_, n) => {
+        const kw = wild(n) ?? store(n)
+        energy += kw / 4
+        return reading(small, SLOT + n, threePhase(kw, Math.round(energy * 100) / 100, SLOT + n))
+      })
+    }
+    const at = 96 * 11 + 40
+    const swings = (wild: (n: number) => number | undefined) =>
+      run(small, of(wild)).findings.flatMap((one, n) =>
+        verdictOf(one, 'swing')?.verdict === 'violated' ? [n - at] : []
+      )
+    t.same(
+      swings(() => undefined),
+      []
+    )
+    const told = swings(n => (n >= at && n < at + 6 ? ((n - at) % 2 === 0 ? 1 : 7.5) : undefined))
+    t.ok(told.length > 0 && told.every(n => n >= 0 && n < 8), `slots ${told.join()}`)
+    t.same(
+      swings(n => (n % 96 === 40 ? 1 : n % 96 === 41 ? 7.5 : undefined)).filter(n => n > 0),
+      [],
+      'one that does so every day'
+    )
+  })
+
+  t.test('few counts of a slot bound the load of the moment', async t => {
+    const behind = meterPoint()
+    // 8 counts: about 0.32 kW on the meter's side, whatever the moment shows
+    const loadOf = (kw: number) => {
+      const history = emptyHistory()
+      const all = Array.from({ length: 4 }, (_, n) =>
+        reading(behind, SLOT + n, threePhase(kw, 1000 + n * 0.08, SLOT + n))
+      )
+      for (const one of all) checkReading(one, history, behind, RULES, OPTIONS)
+      return history.load as number
+    }
+    const per = (counts: number) => (counts * 0.01 * 4 * 30) / 0.95
+    t.ok(Math.abs(loadOf(0.33) / ((0.33 * 30) / 0.95) - 1) < 0.01, 'within them it keeps its place')
+    t.ok(Math.abs(loadOf(1.4) / per(9) - 1) < 0.01)
+    t.ok(Math.abs(loadOf(0.05) / per(7) - 1) < 0.01)
+  })
+
   t.test('increments that stand still while the power wanders only a little', async t => {
     // few counts a slot, cut off at 0.01 kWh; the power is a sample and strays by some percent from its mean
     const shop = (n: number) => 0.6 + 0.25 * Math.sin(n / 15) + 0.02 * Math.sin(n * 7)
@@ -780,6 +846,112 @@ t.test('ratios that change while the meter is watched', async t => {
     t.not(lastOf(before, leaning, 'ratio')?.verdict, 'violated')
     // most of a phase gone is a bypass
     t.not(lastOf(before, mixed(before, 0.12, [312, 322]), 'ratio')?.verdict, 'violated')
+  })
+
+  t.test('one phase of a load that leans and flutters by itself', async t => {
+    const rnd = random(3)
+    const behind = (own: readonly number[], left: (n: number) => number, count = 96 * 9) => {
+      let energy = 1000
+      return Array.from({ length: count }, (_, n) => {
+        const kw = 1 + 0.4 * Math.sin(n / 15)
+        energy = Math.round((energy + kw / 4) * 100) / 100
+        const values = threePhase(kw, energy, SLOT + n)
+        own.forEach((share, p) => {
+          const k = share * (p === 1 ? left(n) : 1) * Math.exp(0.08 * rnd.normal())
+          for (const item of [311, 321])
+            values[item + p] = Math.round((values[item + p] as number) * k * 1e4) / 1e4
+        })
+        return reading(before, SLOT + n, values)
+      })
+    }
+    const own = [0.88, 1.1, 1.02]
+    const doubled = behind(own, n => (n < 96 * 4 ? 1 : 2))
+    t.match(lastOf(before, doubled, 'ratio'), {
+      verdict: 'violated',
+      factor: 2,
+      numbers: { phase: 'B' }
+    })
+    t.notOk(everViolated(before, behind(own, n => (n < 96 * 4 ? 2 : 1)).slice(96 * 4), 'ratio'), 'mended')
+    t.notOk(
+      everViolated(
+        before,
+        behind(own, n => (n < 96 * 4 ? 1 : 1.45)),
+        'ratio'
+      ),
+      'of no factor'
+    )
+    const added = behind(own, n => (n < 96 * 4 ? 1 : 1 + 1 / (1 + 0.4 * Math.sin(n / 15))))
+    t.notOk(everViolated(before, added, 'ratio'), 'a load that came to the phase')
+
+    // from the first reading on it takes the other meters to know that no load leans so
+    const always = behind([0.97, 0.94, 1.03], () => 2, 96 * 5)
+    const judged = (usualLean: number | undefined) => {
+      const history = emptyHistory()
+      const all = always.map(one => checkReading(one, history, before, RULES, { ...OPTIONS, usualLean }))
+      return all.at(-1)?.findings.find(one => one.rule === 'ratio')
+    }
+    t.match(judged(0.08), { verdict: 'violated', factor: 2, numbers: { phase: 'B' } })
+    t.not(judged(undefined)?.verdict, 'violated')
+    const lean = (largest: number) => {
+      const { phases } = emptyHistory().ratio
+      return { ...phases, n: 200, middle: [largest, -largest / 2, -largest / 2] }
+    }
+    t.equal(usualLean([0.05, 0.02, 0.1, 0.04, 0.06, 0.7].map(lean)), 0.1)
+    t.equal(usualLean([0.05, 0.02, 0.1, 0.04, 0.5, 0.7].map(lean)), undefined, 'many lean')
+    t.equal(usualLean([0.05, 0.02, 0.1].map(lean)), undefined, 'too few')
+  })
+
+  t.test('currents and reactive energy that are read once an hour', async t => {
+    const sparse = (change: (n: number, values: Record<number, number>) => Record<number, number>) =>
+      steady(before, 96 * 30, 1, (n, values) => {
+        const all = change(n, values)
+        if (n % 4 === 0) return all
+        const { 100: energy, 320: kw } = all
+        return { 100: energy as number, 320: kw as number, 350: 0.95 }
+      })
+    const quarter = (n: number) => Math.round(0.06 * n * 100) / 100
+    const poor = run(
+      before,
+      sparse((n, values) => ({ ...values, 130: 500 + quarter(n) }))
+    )
+    t.equal(
+      poor.findings.filter(one => verdictOf(one, 'power-factor')?.verdict === 'violated').length,
+      0,
+      'four slots of reactive energy are not one'
+    )
+    const halved = sparse((n, values) => {
+      const one = { ...values }
+      if (n >= 96 * 8) for (const item of [312, 322]) one[item] = (one[item] as number) / 2
+      return one
+    })
+    const last = run(before, halved).findings.slice(-3)
+    t.same(
+      last.map(one => verdictOf(one, 'ratio')?.factor),
+      [0.5, 0.5, 0.5],
+      'what currents showed is not unsaid by a reading without'
+    )
+  })
+
+  t.test('two Saturdays of which one was a holiday are no step', async t => {
+    const history = emptyHistory()
+    for (let n = 0; n < 18; n++) {
+      const off = [0, 6].includes((20_563 + n + 4) % 7) || (n > 10 && n < 15)
+      history.pattern.days.push({
+        day: 20_563 + n,
+        bands: new Array(8).fill(off ? 0.5 : 8),
+        phases: [0, 0, 0]
+      })
+    }
+    const saturday = history.pattern.days.find(one => (one.day + 4) % 7 === 6)
+    if (saturday)
+      history.pattern.days[history.pattern.days.indexOf(saturday)] = {
+        ...saturday,
+        bands: new Array(8).fill(6)
+      }
+    history.pattern.days.push({ day: 20_582, bands: new Array(8).fill(6), phases: [0, 0, 0] })
+    history.archive = { ...history.archive, k: 30, step: 2, day: 20_581 }
+    const one = checkReading(steady(before, 1, 1)[0] as Reading, history, before, RULES, OPTIONS)
+    t.equal(one.findings.find(finding => finding.rule === 'ratio-change')?.verdict, 'no-evidence')
   })
 
   t.test('the meter exchanged, and the transformer with it', async t => {
