@@ -1,5 +1,4 @@
 import { decodePattern, emptyPattern, encodePattern, type PatternState } from './pattern-state.ts'
-import type { LevelStep } from './ratio-level.ts'
 
 /** What the checks remember of one meter: at most 4 KiB as text, no raw history. */
 
@@ -142,6 +141,19 @@ export interface LevelState {
   integral: number
   /** slots learned from, at most 96 */
   seen: number
+}
+
+/** A lasting step of the load by just a factor. */
+export interface LevelStep {
+  /** first whole day after it */
+  readonly day: number
+  /** what is recorded over what was, and the named factor that is */
+  readonly ratio: number
+  readonly factor: number
+  /** wander of the days before (ln) */
+  readonly wander: number
+  /** kWh of a high day after it, to see it end */
+  readonly kwh: number
 }
 
 export interface RatioState {

@@ -2,24 +2,11 @@
  * Test 10 of peers-features.md C, the lasting step: from one day to the next a meter records just twice, or half, of what it did, by
  * day and by night alike. A transformer was exchanged behind an archive that stayed; a load that comes or goes has its hours.
  */
-import type { MeterHistory } from './history.ts'
+import type { LevelStep, MeterHistory } from './history.ts'
 import { BANDS, type DayFeatures, residualsOf, sumOf } from './pattern-days.ts'
 import { kindOf } from './pattern-profile.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { median, spread } from './statistics.ts'
-
-/** The step that stands. */
-export interface LevelStep {
-  /** first whole day after it */
-  readonly day: number
-  /** what is recorded over what was, and the named factor that is */
-  readonly ratio: number
-  readonly factor: number
-  /** wander of the days before (ln) */
-  readonly wander: number
-  /** kWh of a high day after it, to see it end */
-  readonly kwh: number
-}
 
 /** Days after the step that are looked at, and days before it that must be known. */
 const WINDOWS = [4, 6, 9]
