@@ -77,8 +77,9 @@ function levelDays(c: MeterContext): { variation: number; leastVariation: number
   const totals = last.map(one => sumOf(one.bands))
   if (Math.max(...totals) > (1 + LEVEL.most) * Math.min(...totals)) return undefined
   const others = days.slice(0, split).map(one => variationOf(one.bands))
-  // level days right before these are of the same fault
+  // level days right before these are of the same fault, and the day on which it began is of both
   while (others.length > 0 && (others.at(-1) as number) <= LEVEL.most) others.pop()
+  others.pop()
   const least = Math.min(...others)
   if (others.length < LEVEL.before || least < LEVEL.varied * Math.max(LEVEL.none, variation)) return undefined
   return { variation: round(variation), leastVariation: round(least) }

@@ -1,6 +1,5 @@
 /** One phase bypassed: its current against the other two. */
 import { type DayFeatures, type PatternVerdict, PHASES, sumOf } from './pattern-days.ts'
-import { kindOf } from './pattern-profile.ts'
 import { BASE_MIN, baseOf, mostly, WINDOWS } from './pattern-windows.ts'
 import { median, spread } from './statistics.ts'
 
@@ -41,7 +40,7 @@ export function judgePhases(
         -step / se >= limits.sigmas &&
         all &&
         fell &&
-        othersStay(days, split, before, p, step)
+        lacksAmongAlike(days.slice(split), before, p, balance, limits.phaseMin)
       )
         return {
           cause: 'phase-bypass',
@@ -55,22 +54,25 @@ export function judgePhases(
   return undefined
 }
 
+/** ln by which the other phases' current may differ on days that are alike. */
+const ALIKE = 0.35
+
 /**
- * Whether the other two phases go on about as on such days before. Where they fell too the consumer is closed, and what runs on then
- * is spread over the phases in its own way.
+ * Whether a phase lacks as much against days on which the other two carried about the same. Where they fell too the consumer may be
+ * closed, and what runs on then is spread over the phases in its own way.
  */
-function othersStay(
-  days: readonly DayFeatures[],
-  split: number,
+function lacksAmongAlike(
+  recent: readonly DayFeatures[],
   before: readonly DayFeatures[],
   p: number,
-  step: number
+  balance: (one: DayFeatures) => number,
+  least: number
 ): boolean {
-  const others = (one: DayFeatures) => sumOf(one.phases) - (one.phases[p] as number)
-  const moved = days.slice(split).map(one => {
-    const alike = before.filter(other => kindOf(other.day) === kindOf(one.day))
-    const usual = median((alike.length >= 2 ? alike : before).map(others))
-    return usual > 0 ? Math.log(Math.max(1e-9, others(one)) / usual) : 0
+  const others = (one: DayFeatures) => Math.log(Math.max(1e-9, sumOf(one.phases) - (one.phases[p] as number)))
+  const steps = recent.flatMap(one => {
+    const level = others(one)
+    const alike = before.filter(other => Math.abs(others(other) - level) < ALIKE)
+    return alike.length < 2 ? [] : [balance(one) - median(alike.map(balance))]
   })
-  return median(moved) > 0.6 * step
+  return steps.length >= 2 && -median(steps) >= 0.8 * least
 }

@@ -220,15 +220,16 @@ export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefine
   const moved = (1 - Math.exp(-Math.abs(own))) * Math.sqrt(load?.var ?? 0)
   const apart = Math.abs(between(levels, p))
   const room = roomFor(usual, c.history.archive.doubted ? STEP.told : 1)
+  const clean = !two && alikePf(c, p) && isClean(state, p, Math.abs(own), apart, room)
   const lean = {
     phase: 'ABC'[p] as PhaseLean['phase'],
     k: Math.exp(stepped ? stepped.by : own),
     sd: Math.sqrt(state.var[p] as number),
     spread,
-    even: two || apart < Math.max(limit, usual === undefined ? 0 : room.even) || stepped !== undefined,
+    even: two || apart < limit || stepped !== undefined || clean,
     proportional: (state.inside ?? 0) > 0.5 && spread < 0.6 * moved,
     atOnce: stepped !== undefined,
-    clean: !two && alikePf(c, p) && isClean(state, p, Math.abs(own), apart, room),
+    clean,
     amongEven: usual !== undefined,
     elements: two ? ('two' as const) : ('three' as const),
     slots: state.n
@@ -379,7 +380,9 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
   const tight = lean.sd < c.limits.get('ratio-phase', 'scatter')
   const steady = proportional && lean.spread < c.limits.get('ratio-phase', 'scatter')
   const p = 'ABC'.indexOf(lean.phase)
-  const gone = k < 1 && (verdict !== null || atOnce)
+  const { change } = c.history.ratio.phases
+  const fell = change !== undefined && (change.after[p] as number) < (change.before[p] as number) - LEAN
+  const gone = k < 1 && (verdict !== null || atOnce || fell)
   const slack = c.history.archive.doubted ? STEP.told : 1
   const unmoved = atOnce && isUnmoved(c.history.ratio.phases, p, lean.spread, slack)
   // part of a load gone from one phase is a bypass and told as one; just one half or a near step is as likely a transformer
