@@ -171,17 +171,35 @@ function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: num
   return factor === undefined ? undefined : { kva: round(kva), factor }
 }
 
+/** kVA that a meter behind transformers can show on three phases of 400 V: 6 A. */
+const BEHIND_FIVE = 4.2
+
+/**
+ * An archive of 5/5, and no load ever that a meter behind 5 A transformers could not show: one that lost its digits, where 1/1 is a
+ * meter without transformers.
+ */
+function isFiveToFive(c: MeterContext, ratedKva: number): boolean {
+  const stamp = c.reading.ratio
+  const [primary, secondary] = stamp
+    ? [stamp.ctPrimary, stamp.ctSecondary]
+    : [c.meter.ct.primary, c.meter.ct.secondary]
+  if (primary !== 5 || secondary !== 5) return false
+  const top = c.history.ratio.loads.findLastIndex(count => (count ?? 0) > 0)
+  return 2 ** ((top - LOAD_SHIFT * 1.2) / 2) * ratedKva < BEHIND_FIVE
+}
+
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
   const { ratedKva } = c.meter
   const early = 'no rated capacity or too early'
-  if (ratedKva === undefined || (c.ct === 1 && c.pt === 1)) return noEvidence('ratio-load', early)
+  const one = c.ct === 1 && c.pt === 1
+  if (ratedKva === undefined || (one && !isFiveToFive(c, ratedKva))) return noEvidence('ratio-load', early)
   const { share, about, slots } = upperLoad(c.history.ratio.loads)
   if (slots < c.limits.get('ratio-load', 'slots')) return noEvidence('ratio-load', early)
   const numbers = { upperShare: round(share), ratedKva, slots }
   // the lower edge of the bin is what is certain
   const sure = share / Math.SQRT2
-  if (sure > c.limits.get('ratio-load', 'high')) {
+  if (!one && sure > c.limits.get('ratio-load', 'high')) {
     const certain = sure > c.limits.get('ratio-load', 'absurd')
     const tried = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3)
     const cost = (f: number) => Math.abs(Math.log(share / f / 0.7))
@@ -198,6 +216,7 @@ function testLoad(c: MeterContext): Finding {
       { ...numbers, primaryKva: small.kva },
       { cause: 'certain', factor: small.factor }
     )
+  if (one) return noEvidence('ratio-load', early)
   if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
     return violated('ratio-load', numbers, { cause: 'low' })
   // a load over the rated one is usual enough to say nothing by itself, but it bears out a ratio that is in doubt

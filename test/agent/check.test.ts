@@ -767,11 +767,11 @@ t.test('forms and loads that other writers may choose', async t => {
   })
 
   t.test('a primary current too small for the consumer', async t => {
-    const last = (ct: number, ratedKva: number) => {
-      const meter = meterPoint({ ratedKva, ct: { primary: ct, secondary: 5 } })
+    const last = (ct: number, ratedKva: number, secondary = 5, mean = 1.5) => {
+      const meter = meterPoint({ ratedKva, ct: { primary: ct, secondary } })
       let energy = 1000
       const readings = Array.from({ length: 96 * 3 }, (_, n) => {
-        const kw = 1.5 + 0.5 * Math.sin(n / 15)
+        const kw = mean * (1 + 0.33 * Math.sin(n / 15))
         energy = Math.round((energy + kw / 4) * 100) / 100
         return reading(meter, SLOT + n, threePhase(kw, energy, SLOT + n))
       })
@@ -781,6 +781,9 @@ t.test('forms and loads that other writers may choose', async t => {
     t.match(last(30, 200), { verdict: 'violated', factor: 0.1, numbers: { likelyCt: '300/5' } })
     t.equal(last(500, 315)?.verdict, 'holds', 'as it should be')
     t.equal(last(100, 315)?.verdict, 'holds', 'too small, but by no tenth')
+    t.match(last(5, 63), { verdict: 'violated', factor: 0.05, numbers: { likelyCt: '100/5' } }, '5/5')
+    t.not(last(1, 63, 1)?.verdict, 'violated', '1/1 is a meter without transformers')
+    t.not(last(5, 63, 5, 6)?.verdict, 'violated', 'and so is one that carries more than 6 A')
   })
 
   t.test('hours out of turn are forgotten in days, a burst is remembered for weeks', async t => {
