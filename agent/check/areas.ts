@@ -102,6 +102,8 @@ export class Areas {
       this.#toPool = this.#meters.map(meter => meter.id)
       this.#toJudge = []
     }
+    // after a restart the phases are known already
+    if (this.#day < 0) this.#notePhases(historyOf)
     this.#day = day
     // what was said of the old ratio is not true of the new one
     for (const area of this.#areas)
@@ -139,7 +141,7 @@ export class Areas {
       }
       if (this.#toPool.length === 0) {
         this.#sumUp()
-        this.#usualLean = usualLean(this.#meters.flatMap(meter => historyOf(meter.id)?.ratio.phases ?? []))
+        this.#notePhases(historyOf)
       }
       return
     }
@@ -158,6 +160,10 @@ export class Areas {
         )
       }
     }
+  }
+
+  #notePhases(historyOf: (meter: string) => MeterHistory | undefined): void {
+    this.#usualLean = usualLean(this.#meters.flatMap(meter => historyOf(meter.id)?.ratio.phases ?? []))
   }
 
   #pool(id: string, days: MeterHistory['pattern']['days']): Residual | undefined {

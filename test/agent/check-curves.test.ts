@@ -750,6 +750,17 @@ t.test('six weeks of memory fit in 4 KiB', async t => {
   t.equal(encodeHistory(back).length, text.length)
 })
 
+t.test('how even the phases are here is known after the first slot of a restart', t => {
+  const meters = Array.from({ length: 7 }, (_, n) => meterPoint({ id: `M${n}` }))
+  const areas = new Areas(meters, RULES, OPTIONS)
+  const known = emptyHistory()
+  Object.assign(known.ratio.phases, { n: 200, middle: [0.1, -0.04, -0.06] })
+  t.equal(areas.usualLean, undefined)
+  areas.endSlot(SLOT, () => known)
+  t.equal(areas.usualLean, 0.1)
+  t.end()
+})
+
 t.test('a lasting step of the load by just a factor', t => {
   const shape = [1, 1, 4, 9, 10, 9, 8, 4]
   const historyOf = (count: number, change: (day: number, band: number) => number, wander = 0.03) => {
