@@ -250,6 +250,9 @@ function furthest(of: readonly number[]): number {
 const between = (of: readonly number[], p: number) =>
   (of[(p + 1) % 3] as number) - (of[(p + 2) % 3] as number)
 
+/** ln by which a phase must be further from the others than before: what is nearer was mended. */
+const LEAVES = 0.1
+
 /**
  * The phase that came to another level from one slot to the next and has stayed there, and by how much (ln): what the load leans by
  * of itself is in both levels. Undefined where the others moved against each other as well, or where the phases came nearer together,
@@ -268,7 +271,7 @@ function steppedPhase(
   const limit = c.limits.get('ratio-phase', 'even')
   const stays = Math.abs((change.after[p] as number) - (levels[p] as number)) < limit + spreadOf(state, p)
   const alone = two || Math.abs(between(by, p)) < limit
-  const leaves = Math.abs(levels[p] as number) > Math.abs(change.before[p] as number) + Math.abs(own) / 3
+  const leaves = Math.abs(levels[p] as number) > Math.abs(change.before[p] as number) + LEAVES
   return Math.abs(own) >= LEAN && stays && alone && leaves ? { p, by: own } : undefined
 }
 

@@ -193,9 +193,13 @@ function oddRatio(c: MeterContext, against: readonly Finding[]): Finding | undef
     const ratio = c.ct / value
     return ratio > 1 && share / value < 1.2 && share / value > 0.1 && nearestCt(ratio, 5).off < 0.008
   })
-  const [only, second] = fitting
+  // of several the one that archives are off by, if that is but one: three, four and five times are no slips of the pen
+  const usual = fitting.filter(one => !RARE.includes(one.name))
+  const [only, second] = usual.length > 0 ? usual : fitting
   return only && !second ? { ...legal, factor: round(only.value, 6) } : undefined
 }
+
+const RARE = ['x3', 'x1/3', 'x4', 'x1/4', 'x5', 'x1/5']
 
 function likelyRatio(c: MeterContext, test: Finding): Record<string, number | string> {
   const off = test.factor as number
