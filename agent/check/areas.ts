@@ -33,6 +33,8 @@ export class Areas {
   readonly #limits = new Map<string, MeterLimits>()
   readonly #areas: Area[] = []
   readonly #parents: ReadonlySet<string>
+  /** meters of no area: no balance watches them */
+  readonly #alone: ReadonlySet<string>
   readonly #time: { readonly slotSeconds: number; readonly utcOffsetMinutes: number }
   readonly #energy = new Map<string, SlotEnergy>()
   readonly #balance = new Map<string, Finding>()
@@ -53,6 +55,7 @@ export class Areas {
     this.#meters = meters
     this.#time = time
     this.#parents = new Set(meters.map(meter => meter.parent ?? ''))
+    this.#alone = new Set(meters.filter(one => !one.parent && !this.#parents.has(one.id)).map(one => one.id))
     for (const meter of meters) this.#limits.set(meter.id, sharedLimits(rules, meter.rules))
     for (const parent of meters) {
       const children = meters.filter(meter => meter.parent === parent.id && meter.id !== parent.id)
@@ -150,7 +153,7 @@ export class Areas {
       const limits = this.#limits.get(id)
       const history = historyOf(id)
       if (history && limits) {
-        if (!this.#parents.has(id)) judgeStep(history)
+        if (this.#alone.has(id)) judgeStep(history)
         judgePattern(
           history.pattern,
           limits,

@@ -24,7 +24,7 @@ import {
   checkSwing,
   feedsBack,
   notePowerFactor,
-  noteRise,
+  noteSwing,
   slotKva
 } from './load.ts'
 import { checkEvents, noteCounters } from './meter-events.ts'
@@ -215,10 +215,11 @@ function advance(
   usualTop: number | undefined
 ): void {
   const { history, step, reading } = c
+  const day = dayOf(reading.slot, options)
   notePattern(c, options)
   noteWiring(c)
   notePowerFactor(c)
-  noteRise(c, usualTop)
+  noteSwing(c, usualTop)
   noteUnmet(c)
   noteSum(c, options)
   history.leaps = step.event === 'leap' ? history.leaps + 1 : 0
@@ -244,11 +245,10 @@ function advance(
   }
   noteCounters(c)
   if (step.event === 'swap' || step.event === 'reset' || fingerprint.verdict === 'violated')
-    history.ratio.changedDay = dayOf(reading.slot, options)
+    history.ratio.changedDay = day
   if (c.wiring !== 'unknown') history.wiring = c.wiring
-  if (c.step.slots > 1 && c.step.slots * c.slotHours <= MOST_OUTAGE)
-    noteOutage(history, dayOf(reading.slot, options))
+  if (step.slots > 1 && step.slots * c.slotHours <= MOST_OUTAGE) noteOutage(history, day)
   history.ratio.fingerprint = fingerprintOf(c)
-  noteArchive(c, dayOf(reading.slot, options))
+  noteArchive(c, day)
   history.seen++
 }

@@ -72,8 +72,9 @@ function levelDays(c: MeterContext): { variation: number; leastVariation: number
   const split = days.length - LEVEL.days
   if (split < LEVEL.before) return undefined
   const last = days.slice(split)
+  // most days have their hours: the first of them decides
+  if (last.some(one => variationOf(one.bands) > LEVEL.most)) return undefined
   const variation = Math.max(...last.map(one => variationOf(one.bands)))
-  if (variation > LEVEL.most) return undefined
   const totals = last.map(one => sumOf(one.bands))
   if (Math.max(...totals) > (1 + LEVEL.most) * Math.min(...totals)) return undefined
   const others = days.slice(0, split).map(one => variationOf(one.bands))

@@ -116,7 +116,7 @@ export const startsByItself = (c: MeterContext) => c.history.rises >= HABIT_RISE
  * of them, time and again, has none.
  * @param usualTop as for {@link checkSwing}
  */
-export function noteRise(c: MeterContext, usualTop: number | undefined): void {
+export function noteSwing(c: MeterContext, usualTop: number | undefined): void {
   const load = slotKva(c)
   const { load: before, peak } = c.history
   const decay = RISES_DECAY ** (4 * c.slotHours)
@@ -204,7 +204,7 @@ function reactiveIncrement(c: MeterContext): number | undefined {
   if (c.history.reactiveSlot !== c.history.lastSlot) return undefined
   let sum = 0
   let had = false
-  for (const item of [130, 140]) {
+  for (const item of [ID.reactive1, ID.reactive2]) {
     const now = c.values.get(item)
     const before = c.history.registers[item]
     if (now === undefined || before === undefined || now < before) continue

@@ -60,10 +60,10 @@ export interface Residual {
 
 export const sumOf = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)
 
-/** Coefficient of variation of the parts of a day; 1 of a day without energy. */
-export function variationOf(bands: readonly number[]): number {
+/** Coefficient of variation of the parts of a day. @param empty that of a day without energy */
+export function variationOf(bands: readonly number[], empty = 1): number {
   const mean = sumOf(bands) / bands.length
-  if (!(mean > 0)) return 1
+  if (!(mean > 0)) return empty
   return Math.sqrt(sumOf(bands.map(x => (x - mean) ** 2)) / bands.length) / mean
 }
 

@@ -44,7 +44,7 @@ function judgeSteep(
   if (days.length < STEEP.days) return undefined
   const part = days.slice(-4 * 7)
   const total = alongDays(part, one => sumOf(one.bands))
-  const line = total && lineOf(total)
+  const line = total && fitLine(total)
   if (!line || -line.slope * part.length < STEEP.fall || line.r2 < STEEP.r2 || line.rest > STEEP.rest)
     return undefined
   const fall = -line.slope * part.length
@@ -66,7 +66,7 @@ function judgeSteep(
   if (Math.min(...steps) < 0.2 * fall) return undefined
   for (const b of ALL_BANDS) {
     const band = alongDays(part, one => one.bands[b] as number)
-    const own = band && lineOf(band)
+    const own = band && fitLine(band)
     if (!own || Math.abs(-own.slope * part.length - fall) > 0.45 * fall) return undefined
   }
   const sigmas = -line.slope / Math.max(1e-6, line.error)
@@ -93,13 +93,6 @@ function alongDays(days: readonly DayFeatures[], pick: (one: DayFeatures) => num
     return lacks.length === 0 ? 0 : median(lacks)
   })
   return ln.map((value, n) => value - (shift[kinds[n] as number] as number))
-}
-
-/** Straight line through equally spaced values, with the standard deviation that is left. */
-function lineOf(y: readonly number[]): { slope: number; error: number; r2: number; rest: number } {
-  const line = fitLine(y)
-  const { yy } = squaresOf([...y.keys()], y)
-  return { ...line, rest: Math.sqrt((Math.max(0, 1 - line.r2) * yy) / Math.max(1, y.length - 2)) }
 }
 
 function judgeWeeks(
@@ -182,11 +175,12 @@ function fallsEvenly(days: readonly DayFeatures[], weeks: number, fall: number):
   })
 }
 
-/** Least-squares line through equally spaced values. */
-function fitLine(y: readonly number[]): { slope: number; error: number; r2: number } {
+/** Least-squares line through equally spaced values, with the standard deviation that it leaves. */
+function fitLine(y: readonly number[]): { slope: number; error: number; r2: number; rest: number } {
   const n = y.length
   const { xx, xy, yy } = squaresOf([...y.keys()], y)
   const slope = xy / xx
-  const rest = Math.max(0, yy - slope * xy)
-  return { slope, error: Math.sqrt(rest / Math.max(1, n - 2) / xx), r2: yy <= 0 ? 0 : 1 - rest / yy }
+  const square = Math.max(0, yy - slope * xy)
+  const rest = Math.sqrt(square / Math.max(1, n - 2))
+  return { slope, error: rest / Math.sqrt(xx), r2: yy <= 0 ? 0 : 1 - square / yy, rest }
 }

@@ -10,7 +10,8 @@ import {
   type Peers,
   type Residual,
   residualsOf,
-  sumOf
+  sumOf,
+  variationOf
 } from './pattern-days.ts'
 import { isRamp, judgeDrift } from './pattern-drift.ts'
 import { judgeNights, judgeSomeNights } from './pattern-night.ts'
@@ -177,11 +178,11 @@ function keepsShape(
   bands: readonly number[],
   window: number
 ): boolean {
-  const variation = (part: readonly DayFeatures[]) => {
-    const mean = bands.map(b => median(part.map(one => one.bands[b] as number)))
-    const middle = sumOf(mean) / mean.length
-    return middle <= 0 ? 0 : Math.sqrt(sumOf(mean.map(x => (x - middle) ** 2)) / mean.length) / middle
-  }
+  const variation = (part: readonly DayFeatures[]) =>
+    variationOf(
+      bands.map(b => median(part.map(one => one.bands[b] as number))),
+      0
+    )
   const usual = variation(base)
   return usual < FLAT ? window >= 7 : variation(recent) >= 0.6 * usual
 }

@@ -219,7 +219,7 @@ export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefine
   // a load added to one phase leans by (k - 1) / k of what the other load moves by
   const moved = (1 - Math.exp(-Math.abs(own))) * Math.sqrt(load?.var ?? 0)
   const apart = Math.abs(between(levels, p))
-  const room = roomFor(usual, c.history.archive.doubted ? STEP.told : 1)
+  const room = roomFor(usual, slackOf(c))
   const clean = !two && alikePf(c, p) && isClean(state, p, Math.abs(own), apart, room)
   const lean = {
     phase: 'ABC'[p] as PhaseLean['phase'],
@@ -263,7 +263,8 @@ function steppedPhase(
   levels: readonly number[],
   two: boolean
 ): { p: number; by: number } | undefined {
-  const { change, ...state } = c.history.ratio.phases
+  const state = c.history.ratio.phases
+  const { change } = state
   if (!change) return undefined
   const by = levels.map((level, p) => level - (change.before[p] as number))
   const p = furthest(by)
@@ -280,6 +281,7 @@ function steppedPhase(
  * and how much further all that may be where it was told already.
  */
 const STEP = { miss: 0.05, scatter: 0.25, tilt: 0.25, load: 0.06, told: 1.6 }
+const slackOf = (c: MeterContext) => (c.history.archive.doubted ? STEP.told : 1)
 /** ln by which what is left of a phase may miss one half and still be a transformer's */
 const HALF = 0.03
 /** Slots at load after which a bypass of a phase has been told as one if it can be. */
@@ -386,7 +388,7 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
   const { change } = c.history.ratio.phases
   const fell = change !== undefined && (change.after[p] as number) < (change.before[p] as number) - LEAN
   const gone = k < 1 && (verdict !== null || atOnce || fell)
-  const slack = c.history.archive.doubted ? STEP.told : 1
+  const slack = slackOf(c)
   const unmoved = atOnce && isUnmoved(c.history.ratio.phases, p, lean.spread, slack)
   // part of a load gone from one phase is a bypass and told as one; just one half or a near step is as likely a transformer
   if (gone && (unmoved || tight || steady) && Math.abs(Math.log(2 * k)) < HALF * slack)
