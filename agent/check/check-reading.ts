@@ -246,7 +246,7 @@ function advance(
   noteCounters(c)
   if (step.event === 'swap' || step.event === 'reset' || fingerprint.verdict === 'violated')
     history.ratio.changedDay = day
-  if (c.wiring !== 'unknown') history.wiring = c.wiring
+  history.wiring = c.wiring
   if (step.slots > 1 && step.slots * c.slotHours <= MOST_OUTAGE) noteOutage(history, day)
   history.ratio.fingerprint = fingerprintOf(c)
   noteArchive(c, day)

@@ -95,7 +95,8 @@ export function meterContext(
     ct,
     pt,
     ctSecondary: RATED_AMPS,
-    wiring: wiringOf(values),
+    // a reading without voltages does not unsay what others showed
+    wiring: wiringOf(values) ?? history.wiring,
     live: reading.source === SOURCE.live,
     kva: kva === undefined ? undefined : kva * k,
     meanKw: net === undefined ? undefined : ((net / 1000) * k) / (step.slots * slotHours),
@@ -116,12 +117,12 @@ export function meterContext(
  */
 const RATED_AMPS = 5
 
-/** Told by the voltages: two-element meters show no B phase (or a small stray one) and line voltage on A and C. */
-function wiringOf(values: ItemValues): Wiring {
+/** Told by the voltages: two-element meters show no B phase (or a small stray one) and line voltage on A and C. Undefined without voltages. */
+function wiringOf(values: ItemValues): Wiring | undefined {
   const a = volts(values, ID.voltage[0])
   const b = volts(values, ID.voltage[1])
   const c = volts(values, ID.voltage[2])
-  if (a === undefined && b === undefined && c === undefined) return 'unknown'
+  if (a === undefined && b === undefined && c === undefined) return undefined
   if (b === undefined && c === undefined) return 'single'
   const third = amps(values, ID.current[2])
   if ((b ?? 0) < 1 && (c ?? 0) < 1 && (third ?? 0) === 0) return 'single'

@@ -83,14 +83,31 @@ function baseline(days: readonly DayFeatures[], kind: number): Baseline | undefi
   return { bands, total: median(used.map(one => sumOf(one.bands))) }
 }
 
-/** Residuals of days against a baseline made of `base`. Bands that carry nothing (under 2 % of the day) are 0. */
+/** What days of each kind usually have; undefined where there are too few of all. */
+const usualsOf = (base: readonly DayFeatures[]) => [0, 1, 2].map(kind => baseline(base, kind))
+
+/** Share of a day under which a part of it carries nothing. */
+const NOTHING = 0.02
+
+/** ln of a part of days over what it usually has on such days; days on which it carries nothing are left out. */
+export function bandLogs(days: readonly DayFeatures[], base: readonly DayFeatures[], band: number): number[] {
+  const usuals = usualsOf(base)
+  return days.flatMap(one => {
+    const usual = usuals[kindOf(one.day)]
+    const expected = usual?.bands[band] ?? 0
+    if (!usual || expected <= 0 || expected < NOTHING * usual.total) return []
+    return [Math.log(Math.max(1e-9, one.bands[band] as number) / expected)]
+  })
+}
+
+/** Residuals of days against a baseline made of `base`. Bands that carry nothing are 0. */
 export function residualsOf(days: readonly DayFeatures[], base: readonly DayFeatures[]): Residual[] {
-  const usuals = [0, 1, 2].map(kind => baseline(base, kind))
+  const usuals = usualsOf(base)
   const out: Residual[] = []
   for (const one of days) {
     const usual = usuals[kindOf(one.day)]
     if (!usual) return []
-    const floor = 0.02 * (usual.total + 1e-9)
+    const floor = NOTHING * (usual.total + 1e-9)
     out.push({
       day: one.day,
       bands: one.bands.map((value, b) => {

@@ -3,8 +3,7 @@
  * day and by night alike. A transformer was exchanged behind an archive that stayed; a load that comes or goes has its hours.
  */
 import type { LevelStep, MeterHistory } from './history.ts'
-import { BANDS, type DayFeatures, residualsOf, sumOf } from './pattern-days.ts'
-import { kindOf } from './pattern-profile.ts'
+import { BANDS, bandLogs, type DayFeatures, residualsOf, sumOf } from './pattern-days.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { median, spread } from './statistics.ts'
 
@@ -119,21 +118,4 @@ function isUniform(
     told++
   }
   return told >= BANDS / 2
-}
-
-/** Share of a day under which a part of it carries nothing. */
-const NOTHING = 0.02
-
-/** ln of a part of days over what it has on such days; days on which it carries nothing are left out. */
-function bandLogs(days: readonly DayFeatures[], before: readonly DayFeatures[], band: number): number[] {
-  const usual = ([0, 1, 2] as const).map(kind => {
-    const alike = before.filter(one => kindOf(one.day) === kind)
-    const of = alike.length >= 2 ? alike : before
-    const value = median(of.map(one => one.bands[band] as number))
-    return value < NOTHING * median(of.map(one => sumOf(one.bands))) ? 0 : value
-  })
-  return days.flatMap(one => {
-    const value = usual[kindOf(one.day)] as number
-    return value > 0 ? [Math.log(Math.max(1e-9, one.bands[band] as number) / value)] : []
-  })
 }

@@ -100,7 +100,7 @@ function noteGone(c: MeterContext): boolean {
   const amps = c.amps.map(x => Math.abs(x ?? Number.NaN)) as [number, number, number]
   const volts = c.volts.map(x => x ?? 0)
   const most = Math.max(...amps)
-  if (!(most >= 0.03 * c.ctSecondary) || Math.min(...volts) < 0.7 * Math.max(...volts)) return false
+  if (!(most >= 0.03 * c.ctSecondary) || Math.min(...volts) < 0.7 * Math.max(1, ...volts)) return false
   const p = amps.indexOf(Math.min(...amps))
   const [one, other] = [amps[(p + 1) % 3] as number, amps[(p + 2) % 3] as number]
   if (Math.abs(Math.log(one / other)) > GONE.even) return false
@@ -203,10 +203,8 @@ function phaseLeans(c: MeterContext): number[] | undefined {
  */
 export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefined {
   const state = c.history.ratio.phases
-  // a reading without voltages does not unsay what others showed
-  const wiring = c.wiring === 'unknown' ? c.history.wiring : c.wiring
-  const two = wiring === 'two'
-  if ((wiring !== 'three' && !two) || c.ct === 1) return undefined
+  const two = c.wiring === 'two'
+  if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
   if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
   const levels = state.middle ?? state.mean
   const stepped = steppedPhase(c, levels, two)

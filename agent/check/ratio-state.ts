@@ -191,40 +191,54 @@ function isFiveToFive(c: MeterContext, ratedKva: number): boolean {
 /** Test 8. Blind to factors of two; a real overload looks like a small one, so alone it is half a contradiction. */
 function testLoad(c: MeterContext): Finding {
   const { ratedKva } = c.meter
-  const early = 'no rated capacity or too early'
-  const one = c.ct === 1 && c.pt === 1
-  if (ratedKva === undefined || (one && !isFiveToFive(c, ratedKva))) return noEvidence('ratio-load', early)
-  const { share, about, slots } = upperLoad(c.history.ratio.loads)
-  if (slots < c.limits.get('ratio-load', 'slots')) return noEvidence('ratio-load', early)
-  const numbers = { upperShare: round(share), ratedKva, slots }
-  // the lower edge of the bin is what is certain
-  const sure = share / Math.SQRT2
-  if (!one && sure > c.limits.get('ratio-load', 'high')) {
-    const certain = sure > c.limits.get('ratio-load', 'absurd')
-    const tried = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3)
-    const cost = (f: number) => Math.abs(Math.log(share / f / 0.7))
-    const factor = tried.sort((a, b) => cost(a) - cost(b))[0]
-    return violated('ratio-load', numbers, {
-      ...(certain ? { cause: 'certain' } : {}),
-      ...(certain && factor ? { factor: round(factor) } : {})
-    })
+  const early = noEvidence('ratio-load', 'no rated capacity or too early')
+  const isDirect = c.ct === 1 && c.pt === 1
+  if (ratedKva === undefined || (isDirect && !isFiveToFive(c, ratedKva))) return early
+  const load = upperLoad(c.history.ratio.loads)
+  if (load.slots < c.limits.get('ratio-load', 'slots')) return early
+  const numbers = { upperShare: round(load.share), ratedKva, slots: load.slots }
+  // 5/5 is looked at for the digits it lost, and for nothing else
+  if (!isDirect) {
+    const high = testHighLoad(c, load.share, numbers)
+    if (high) return high
   }
-  const small = tooSmall(c, ratedKva)
-  if (small !== undefined && share < SMALL.load)
+  const small = load.share < SMALL.load ? tooSmall(c, ratedKva) : undefined
+  if (small)
     return violated(
       'ratio-load',
       { ...numbers, primaryKva: small.kva },
       { cause: 'certain', factor: small.factor }
     )
-  if (one) return noEvidence('ratio-load', early)
-  if (share < c.limits.get('ratio-load', 'low') && slots >= 2880)
+  if (isDirect) return early
+  if (load.share < c.limits.get('ratio-load', 'low') && load.slots >= 2880)
     return violated('ratio-load', numbers, { cause: 'low' })
   // a load over the rated one is usual enough to say nothing by itself, but it bears out a ratio that is in doubt
-  if (about > c.limits.get('ratio-load', 'over'))
+  if (load.about > c.limits.get('ratio-load', 'over'))
     return {
       ...noEvidence('ratio-load', 'over the rated load'),
-      numbers: { ...numbers, upperShare: round(about) },
+      numbers: { ...numbers, upperShare: round(load.about) },
       cause: 'over'
     }
   return holds('ratio-load', numbers)
 }
+
+/** A load far over the rated one; undefined where it is not. */
+function testHighLoad(
+  c: MeterContext,
+  share: number,
+  numbers: Readonly<Record<string, number>>
+): Finding | undefined {
+  // the lower edge of the bin is what is certain
+  const sure = share / Math.SQRT2
+  if (sure <= c.limits.get('ratio-load', 'high')) return undefined
+  if (sure <= c.limits.get('ratio-load', 'absurd')) return violated('ratio-load', numbers)
+  const cost = (f: number) => Math.abs(Math.log(share / f / USUAL_UPPER))
+  const factor = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3).sort((a, b) => cost(a) - cost(b))[0]
+  return violated('ratio-load', numbers, {
+    cause: 'certain',
+    ...(factor === undefined ? {} : { factor: round(factor) })
+  })
+}
+
+/** Upper load that a consumer of that capacity usually has. */
+const USUAL_UPPER = 0.7

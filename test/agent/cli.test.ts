@@ -504,7 +504,7 @@ t.test('check --replay', async t => {
   t.equal(garbage.exit, 0, 'a line that only describes a meter is no reading')
   const broken = await run(['check', '--replay', '-'], { stdin: '{"slot":5}\nx\n' })
   t.equal(broken.exit, 2)
-  t.match(broken.err, /line 1.*\(CODEC_SHAPE\)/)
+  t.match(broken.err, /\[-, line 1\] \(CODEC_SHAPE\)/)
 })
 
 t.test('ratio show explains what the tests say', async t => {

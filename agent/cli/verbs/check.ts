@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { loadConfig } from '../../../config/load.ts'
+import { CodecError } from '../../../proto/errors.ts'
 import type { ReplayFinding } from '../../check/replay-findings.ts'
 import { EXIT, UsageError } from '../errors.ts'
 import { parseCount } from '../slots.ts'
@@ -53,7 +54,8 @@ export const checkVerb: Verb = {
             timezone: zone === undefined ? undefined : knownZone(zone)
           }
         : loadConfig(configFile)
-    const report = replayFile(file === '-' ? await readStdin() : readOctets(file), place)
+    const octets = file === '-' ? await readStdin() : readOctets(file)
+    const report = inFile(file, () => replayFile(octets, place))
     const holds = report.findings.every(finding => finding.verdict === 'holds')
     out.document({ file, holds, ...report })
     out.tell([
@@ -106,6 +108,18 @@ function knownZone(zone: string): string {
       at: '--timezone',
       next: 'an IANA name, e.g. Asia/Shanghai'
     })
+  }
+}
+
+/** Names the file beside the line that is no reading. */
+function inFile<T>(file: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    if (!(cause instanceof CodecError)) throw cause
+    const at = cause.at === undefined ? file : `${file}, ${cause.at}`
+    const next = cause.next ?? 'mend that reading, or leave it out'
+    throw new CodecError(cause.code, cause.message, { at, next, cause })
   }
 }
 
