@@ -84,7 +84,7 @@ export function readingToJson(reading: Reading, slotSeconds: number): ReadingJso
 
 /**
  * The reading of a JSON form. Lenient towards other writers: slot or slotStart, item by id, key or OBIS code, values as text or number,
- * times as numbers or ISO text, anything unknown left out. Digits below the catalogue's exponent are rounded.
+ * times as numbers (from the end of the slot, or since 1970) or ISO text, anything unknown left out. Digits below the catalogue's exponent are rounded.
  * @throws CodecError CODEC_SHAPE when meter or slot cannot be told
  */
 export function readingFromJson(json: unknown, slotSeconds: number): Reading {
@@ -209,11 +209,18 @@ function parseRatio(given: unknown): RatioStamp | null {
   }
 }
 
-/** A time from the slot's end, in units of unitMs; absolute text is made relative. */
-function relative(given: unknown, endMs: number, unitMs: number): number | null {
-  if (typeof given === 'number' && Number.isFinite(given)) return Math.round(given)
+/** Numbers above it are milliseconds since 1970: from a slot's end they would be three years late. */
+const EPOCH_MS = 1e11
+/** Numbers of seconds above it are counted since 1970: from a slot's end they would be 31 years. */
+const EPOCH_S = 1e9
+
+/** A time from the slot's end, in units of unitMs; an absolute one, text or number, is made relative. */
+function relative(given: unknown, endMs: number, unitMs: 1 | 1000): number | null {
   const at = typeof given === 'string' ? parseInstant(given) : undefined
-  return at === undefined ? null : Math.round((at - endMs) / unitMs)
+  if (at !== undefined) return Math.round((at - endMs) / unitMs)
+  if (typeof given !== 'number' || !Number.isFinite(given)) return null
+  if (given > EPOCH_MS) return Math.round((given - endMs) / unitMs)
+  return Math.round(unitMs === 1000 && given > EPOCH_S ? given - endMs / 1000 : given)
 }
 
 function integerOf(given: unknown): number | undefined {

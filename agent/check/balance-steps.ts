@@ -151,14 +151,17 @@ export function sureness(rows: number, worse: number, better: number): number {
  * Chooses children forward while each explains surely more, and drops those that a later one makes needless.
  * @param held chosen from the start: known to be wrong otherwise
  * @param most children chosen beside those
+ * @param proposed chosen first, where something else is known of the rows: each may be dropped again
  */
 export function choose(
   p: Products,
   held: readonly number[],
   most: number,
-  sigmas: number
+  sigmas: number,
+  proposed: readonly number[] = []
 ): StepFit | undefined {
-  let now = fitOf(p, held)
+  const start = fitOf(p, [...held, ...proposed])
+  let now = start && proposed.length > 0 ? pruned(p, start, held, sigmas) : start
   for (let round = 0; now && round < 2 * most && now.chosen.length < held.length + most; round++) {
     let best: StepFit | undefined
     for (let i = 0; i < p.children; i++) {
@@ -168,17 +171,17 @@ export function choose(
         best = tried
     }
     if (!best || sureness(p.rows.length, now.residual, best.residual) < 2 * sigmas) break
-    now = pruned(p, best, held, sigmas)
+    now = pruned(p, best, [...held, best.chosen.at(-1) as number], sigmas)
   }
   return now
 }
 
+/** Drops children without which as much is explained. @param held stay */
 function pruned(p: Products, fit: StepFit, held: readonly number[], sigmas: number): StepFit {
   let now = fit
   for (;;) {
-    const last = now.chosen.at(-1)
     const without = now.chosen
-      .filter(i => i !== last && !held.includes(i))
+      .filter(i => !held.includes(i))
       .map(i =>
         fitOf(
           p,

@@ -108,16 +108,25 @@ export function judgeBalance(
   const lossAfter = lossWith(products.rows, off)
   if (parent) off.set(children, parent.verdict.factor)
   const plausible = fit.residual <= EXPLAINED && lossAfter > LOSS_LEAST && lossAfter < LOSS_MOST
-  const all = parent ? [{ ...parent.verdict, sure: parent.sure }] : named
-  // a child that gives energy back to the parent: something else is wrong here
-  const absurd = fit.values.some(value => value < ABSURD)
-  const explained = named.length === wrong.length
-  const sharp = leavesOpen(own, context.erratic ?? []) ? FINE : SHARP
-  const verdicts = all.map(
-    ({ sure, ...one }): BalanceVerdict => ({
+  const all = parent ? [{ ...parent.verdict, sure: parent.sure, likely: false }] : named
+  // a child that gives energy back to the parent: something else is wrong here, unless that is what is known of it
+  const absurd = fit.values.some(
+    (value, n) => value < ABSURD && !context.erratic?.includes(fit.chosen[n] as number)
+  )
+  const isErratic = (who: number | 'parent') => who !== 'parent' && context.erratic?.includes(who) === true
+  const explained = wrong.every(who => isErratic(who) || named.some(one => one.who === who))
+  const clear = fit.residual < CLEAR
+  const open = leavesOpen(own, context.erratic ?? [])
+  // what a bypass lacks makes others' coefficients larger, none smaller: then it need not be sharp
+  const isSharp = (value: number, error: number, likely: boolean) =>
+    (clear && likely && value < 1 / LARGE) || error < (open ? FINE : SHARP) * value
+  // what is missing of a bypassed load is a share of its own; just a factor it is by chance only
+  const told = all.filter(one => one.exact || !isErratic(one.who))
+  const verdicts = told.map(
+    ({ sure, likely, ...one }): BalanceVerdict => ({
       ...one,
       lossAfter: round(lossAfter, 3),
-      certain: sure && explained && one.error < sharp * one.coefficient && fit.residual < 0.035
+      certain: sure && explained && isSharp(one.coefficient, one.error, likely) && fit.residual < 0.035
     })
   )
   return {
@@ -135,6 +144,8 @@ export function judgeBalance(
 const EXPLAINED = 0.05
 const LOSS_LEAST = -0.01
 const LOSS_MOST = 0.07
+/** Share of the parent's energy up to which a child's, whatever it lacks, is too little to blame others for. */
+const LEFT_OPEN = 0.02
 /** Least distance (ln) from one of a coefficient that accuses. */
 const OFF = 0.2
 /** Most children beside the known ones that get a coefficient of their own. */
@@ -147,7 +158,12 @@ function leavesOpen({ fit, products }: Solved, erratic: readonly number[]): bool
   return erratic.some(i => {
     const n = fit.chosen.indexOf(i)
     // nothing recorded: what it lacks is unknown
-    return n < 0 || (errors[n] as number) > BLUNT * Math.abs(fit.values[n] as number)
+    if (n < 0) return true
+    const value = Math.abs(fit.values[n] as number)
+    if ((errors[n] as number) <= BLUNT * value) return false
+    if (fit.residual >= CLEAR) return true
+    const recorded = total(products.rows, row => Math.abs(row.children[i] as number))
+    return (value + 2 * (errors[n] as number)) * recorded > LEFT_OPEN * products.mean * products.rows.length
   })
 }
 
@@ -165,8 +181,7 @@ function solve(
   { held = [], leaning }: BalanceContext
 ): Solved | undefined {
   const products = productsOf(rows)
-  const fit =
-    products && choose(products, held, Math.min(MOST_CHOSEN, Math.floor(products.children / 2)), sigmas)
+  const fit = products && choosing(products, held, sigmas)
   if (!fit) return undefined
   const wrong = fit.chosen.filter((i, n) => {
     const ln = Math.log(Math.max(1e-6, fit.values[n] as number))
@@ -176,6 +191,33 @@ function solve(
   })
   return { products, fit, wrong }
 }
+
+/** Children step by step; where several are off no single step may explain enough, so that all at once propose. */
+function choosing(products: Products, held: readonly number[], sigmas: number): StepFit | undefined {
+  const most = Math.min(MOST_CHOSEN, Math.floor(products.children / 2))
+  const stepwise = choose(products, held, most, sigmas)
+  if (!stepwise || (stepwise.chosen.length === held.length && stepwise.residual <= EXPLAINED)) return stepwise
+  const proposed = regress(products.rows, products.children)
+    .filter(c => !held.includes(c.index) && c.error < PROPOSED.blunt * c.value)
+    .map(c => ({ ...c, sigmas: Math.abs(c.value - 1) / c.error }))
+    .filter(c => Math.abs(Math.log(c.value)) > PROPOSED.off && c.sigmas > PROPOSED.sigmas)
+    .sort((a, b) => b.sigmas - a.sigmas)
+    .slice(0, most)
+  if (proposed.length === 0) return stepwise
+  const other = choose(
+    products,
+    held,
+    most,
+    sigmas,
+    proposed.map(c => c.index)
+  )
+  const better = other && sureness(products.rows.length, stepwise.residual, other.residual)
+  const further = other ? Math.max(1, other.chosen.length - stepwise.chosen.length) : 1
+  return better !== undefined && better > sigmas * further ? other : stepwise
+}
+
+/** A child that all at once propose: standard error over coefficient at most, ln from one, and standard errors from one at least. */
+const PROPOSED = { blunt: 0.15, off: 0.1, sigmas: 3 }
 
 /** Loss with some children's energy divided by a factor. */
 function lossWith(rows: readonly BalanceRow[], factors: ReadonlyMap<number, number>): number {
@@ -188,7 +230,12 @@ function lossWith(rows: readonly BalanceRow[], factors: ReadonlyMap<number, numb
   return parent <= 0 ? Number.NaN : 1 - children / parent
 }
 
-type Named = Omit<BalanceVerdict, 'who' | 'lossAfter' | 'certain'> & { who: number; sure: boolean }
+interface Named extends Omit<BalanceVerdict, 'who' | 'lossAfter' | 'certain'> {
+  readonly who: number
+  readonly sure: boolean
+  /** the factor leaves a standard transformer */
+  readonly likely: boolean
+}
 
 function nameChild(
   who: number,
@@ -203,7 +250,7 @@ function nameChild(
   const value = fit.values[n] as number
   const rows = products.rows
   const error = errorsOf(products, fit)?.errors[n] ?? Number.POSITIVE_INFINITY
-  if (error > BLUNT * value) return undefined
+  if (isBlunt(value, error, fit.residual < CLEAR)) return undefined
   // all children at once must not say otherwise
   const whole = coefficients.find(c => c.index === who && c.error < TOLD * value)
   if (whole && Math.abs(whole.value - value) > 3 * Math.hypot(whole.error, error) + 0.1 * value)
@@ -234,6 +281,7 @@ function nameChild(
     coefficient: round(value),
     error: round(error),
     exact: isExact(factor, value, error, ratio),
+    likely: likelyFactors(ratio.ct, ratio.pt).some(one => Math.abs(one.value / factor - 1) < 1e-3),
     sure: sureness(rows.length, without, fit.residual) > 2 * sigmas
   }
 }
@@ -241,6 +289,15 @@ function nameChild(
 /** Standard error, share of the coefficient, above which nothing is named, and below which it is certain. */
 const BLUNT = 0.06
 const SHARP = 0.03
+/** Residual below which next to nothing of the area is unexplained: the coefficients then err by no more than they say. */
+const CLEAR = 0.011
+/** Factor from which a meter records more than any error of the others would have it. */
+const LARGE = 1.5
+/** Of a coefficient next to nothing, that of ten or twenty times too much, an error by its own size is an error by next to nothing. */
+const TINY = { most: 0.15, blunt: 0.3 }
+
+const isBlunt = (value: number, error: number, clear: boolean) =>
+  error > (clear && value > 0 && value < TINY.most ? TINY.blunt : BLUNT) * value
 /** How much more any other child must leave of the parent, and how much where chance cannot make it. */
 const APART = 1.15
 const SURELY_APART = 1.07
@@ -280,7 +337,8 @@ function isSteady(who: number, value: number, fit: StepFit, products: Products):
  */
 function factorNear(value: number, error: number, ratio: MeterRatio, late: boolean): number | undefined {
   const measured = 1 / value
-  const within = Math.min(0.1, Math.max(0.02, (3 * error) / value))
+  const most = value < TINY.most ? TINY.blunt : 0.1
+  const within = Math.min(most, Math.max(0.02, (3 * error) / value))
   const nearest = (factors: readonly number[]) => {
     let best: number | undefined
     for (const factor of factors) {
@@ -303,8 +361,9 @@ const EXACT = 0.012
 const EXACT_LARGE = 0.04
 
 function isExact(factor: number, value: number, error: number, ratio: MeterRatio): boolean {
-  const within = Math.abs(Math.log(factor)) < 1.2 ? EXACT : EXACT_LARGE
-  if (error > 0.01 * value || Math.abs(Math.log(factor * value)) > within) return false
+  const isLarge = Math.abs(Math.log(factor)) > 1.2
+  const within = isLarge ? EXACT_LARGE : EXACT
+  if (error > (isLarge ? 0.015 : 0.01) * value || Math.abs(Math.log(factor * value)) > within) return false
   return namedFactors(ratio.ct, ratio.pt).some(one => Math.abs(one.value / factor - 1) < 1e-3)
 }
 
@@ -354,9 +413,8 @@ function parentOff(
   return { verdict, solved: best.solved, sure: sure > 2 * sigmas }
 }
 
-/** Rows of the last days that are looked at for themselves: from the fewest, in steps of a day and a half. */
-const LATE_ROWS = 84
-const STEP_ROWS = 36
+/** Rows of the last days that are looked at for themselves. */
+const LATE_ROWS = [84, 108, 132, 168, 204, 252, 300] as const
 
 /**
  * {@link judgeBalance} of all rows, unless the last days alone are certain of something else: a transformer that was changed on a
@@ -370,14 +428,13 @@ export function judgeLately(
 ): BalanceResult {
   const all = judgeBalance(rows, ratios, sigmas, context)
   const lately = (kept: number) => judgeBalance(rows.slice(-kept), ratios, sigmas, { ...context, late: true })
-  const steps = Math.ceil((rows.length - LATE_ROWS) / STEP_ROWS) - 1
-  if (steps < 0) return all
-  const newest = lately(LATE_ROWS)
+  const newest = rows.length > LATE_ROWS[0] ? lately(LATE_ROWS[0]) : undefined
   // most areas are sound, of all rows and of the last
-  if (!isDoubtful(all) && !isDoubtful(newest)) return all
+  if (!newest || (!isDoubtful(all) && !isDoubtful(newest))) return all
   let best = all
-  for (let step = steps; step >= 0; step--) {
-    const late = step === 0 ? newest : lately(LATE_ROWS + step * STEP_ROWS)
+  for (const kept of [...LATE_ROWS].reverse()) {
+    if (kept >= rows.length) continue
+    const late = kept === LATE_ROWS[0] ? newest : lately(kept)
     if (late.verdicts.length === 0 || !late.verdicts.every(one => one.certain)) continue
     if (isMore(late, best)) best = late
   }

@@ -6,7 +6,24 @@ import type { BalanceRow } from './balance-columns.ts'
 import { ID } from './item-values.ts'
 import { median } from './statistics.ts'
 
+/** Rows looked at: of the first days alone, where what changes later does not yet disturb, else of all. */
+const WINDOWS = [96, 240]
 const ROWS = 240
+
+/** How much of what the parent does the others must explain, and how many of them, how sharply (standard error over coefficient). */
+interface Demand {
+  /** share of the parent's variance that may stay */
+  readonly rest: number
+  readonly sharp: number
+  readonly least: (children: number) => number
+  /** share of the parent's energy that the sharp ones have */
+  readonly energy: number
+}
+/** Either half of the others are sharp, or few large ones are and next to nothing stays. */
+const DEMANDS: readonly Demand[] = [
+  { rest: 0.01, sharp: 0.05, least: children => Math.max(2, children / 2), energy: 0 },
+  { rest: 0.001, sharp: 0.1, least: () => 3, energy: 0.5 }
+]
 
 /**
  * Names a parent where no meter has one and one meter follows the sum of all the others with small losses.
@@ -17,18 +34,17 @@ export function inferParents(meters: readonly MeterPoint[], readings: readonly R
     return [...meters]
   const hours = hourly(meters, readings)
   const sizes = meters.map((_, n) => hours.reduce((sum, row) => sum + (row[n] as number), 0))
-  const largest = sizes.indexOf(Math.max(...sizes))
   // the parent may be the one whose ratio is wrong and then be smaller: try the three largest
   const tried = sizes
     .map((_, n) => n)
     .sort((a, b) => (sizes[b] as number) - (sizes[a] as number))
     .slice(0, 3)
-  for (const candidate of tried.length > 0 ? tried : [largest]) {
+  for (const candidate of tried) {
     const rows: BalanceRow[] = hours.map(row => ({
       parent: row[candidate] as number,
       children: row.filter((_, n) => n !== candidate)
     }))
-    if (fits(rows, meters.length - 1)) {
+    if (WINDOWS.some(window => fits(rows.slice(0, window), meters.length - 1))) {
       const parent = meters[candidate] as MeterPoint
       return meters.map(meter => (meter.id === parent.id ? meter : { ...meter, parent: parent.id }))
     }
@@ -37,28 +53,33 @@ export function inferParents(meters: readonly MeterPoint[], readings: readonly R
 }
 
 function fits(rows: readonly BalanceRow[], children: number): boolean {
-  const result = judgeBalance(rows, new Array(children + 1).fill({ ct: 1, pt: 1 }), 6)
-  if (result.coefficients.length < children) return false
-  const big = result.coefficients.filter(c => c.error < 0.05 * c.value)
-  if (big.length < Math.max(2, children / 2)) return false
-  const usual = median(big.map(c => c.value))
-  const mean = rows.reduce((sum, row) => sum + row.parent, 0) / rows.length
+  const { coefficients } = judgeBalance(rows, new Array(children + 1).fill({ ct: 1, pt: 1 }), 6)
+  if (coefficients.length < children) return false
+  const whole = rows.reduce((sum, row) => sum + row.parent, 0)
+  const mean = whole / rows.length
   let off = 0
   let spread = 0
   for (const row of rows) {
-    const fitted = result.coefficients.reduce(
-      (sum, c) => sum + c.value * (row.children[c.index] as number),
-      0
-    )
+    const fitted = coefficients.reduce((sum, c) => sum + c.value * (row.children[c.index] as number), 0)
     off += (row.parent - fitted) ** 2
     spread += (row.parent - mean) ** 2
   }
-  return usual > 0.9 && usual < 1.2 && off < 0.01 * spread
+  return DEMANDS.some(({ rest, sharp, least, energy }) => {
+    const big = coefficients.filter(c => c.error < sharp * c.value)
+    if (!(off < rest * spread) || big.length < least(children)) return false
+    const usual = median(big.map(c => c.value))
+    const had = big.reduce(
+      (sum, c) => sum + c.value * rows.reduce((all, row) => all + (row.children[c.index] as number), 0),
+      0
+    )
+    return usual > 0.9 && usual < 1.2 && had > energy * whole
+  })
 }
 
 /** Primary kWh by hour-like row of four slots, for slots every meter has. */
 function hourly(meters: readonly MeterPoint[], readings: readonly Reading[]): number[][] {
   const index = new Map(meters.map((meter, n) => [meter.id, n]))
+  const archived = meters.map(({ ct, pt }) => (ct.primary * pt.primary) / (ct.secondary * pt.secondary))
   const bySlot = new Map<number, (number | undefined)[]>()
   for (const reading of readings) {
     const n = index.get(reading.meter)
@@ -68,7 +89,7 @@ function hourly(meters: readonly MeterPoint[], readings: readonly Reading[]): nu
     const k = reading.ratio
       ? (reading.ratio.ctPrimary * reading.ratio.ptPrimary) /
         (reading.ratio.ctSecondary * reading.ratio.ptSecondary)
-      : 1
+      : (archived[n] as number)
     const row = bySlot.get(reading.slot) ?? []
     row[n] = ((raw - out) / 1000) * k
     bySlot.set(reading.slot, row)

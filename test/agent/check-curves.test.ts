@@ -74,6 +74,16 @@ t.test('a reading as JSON, there and back', async t => {
   ])
   t.equal(foreign.readAt, 1500)
   t.equal(foreign.ratio?.ptPrimary, 1)
+  const endMs = Date.parse('2026-03-01T00:30:00Z')
+  const since1970 = { meter: 'X', slotStart: '2026-03-01T00:15:00Z', values: [] }
+  t.match(
+    readingFromJson({ ...since1970, readAt: endMs + 1500, meterTime: endMs / 1000 - 3 }, 900),
+    { readAt: 1500, meterTime: -3 },
+    'times that others count from 1970'
+  )
+  t.match(readingFromJson({ ...since1970, meterTime: endMs + 2000 }, 900), { meterTime: 2 })
+  const late = { ...since1970, readAt: 30 * 86_400_000, meterTime: -400 * 86_400 }
+  t.match(readingFromJson(late, 900), { readAt: late.readAt, meterTime: late.meterTime }, 'a late one stays')
   t.throws(() => readingFromJson({ slot: 1 }, 900), { code: 'CODEC_SHAPE' })
   t.throws(() => readingFromJson({ meter: 'X' }, 900), { code: 'CODEC_SHAPE' })
   for (const ms of [0, 951_782_399_000, 951_782_400_000, 1_790_000_000_123, 4_107_542_399_000]) {
