@@ -103,8 +103,10 @@ export interface StillState {
 
 /** ln of each phase's current over the other two. */
 export interface PhaseState {
-  /** slots at load, since the last change */
+  /** slots at load, since the last change; a reading stands for those before it that had no currents, up to an hour */
   n: number
+  /** slot of the last reading with currents */
+  at?: number
   /** running mean and variance */
   mean: number[]
   var: number[]

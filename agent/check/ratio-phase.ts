@@ -60,23 +60,24 @@ export function notePhases(c: MeterContext): void {
   const leans = phaseLeans(c)
   if (!leans) return
   const state = c.history.ratio.phases
+  const weight = weightOf(c, state)
   const amps = c.amps.reduce<number>((sum, x) => sum + Math.abs(x ?? 0), 0)
   const load = noteLoad(state, amps)
   // at a low load small consumers tell of themselves
   if (amps ** 2 < LOW * load.square) return
-  if (cameToAnother(state, leans)) {
+  if (cameToAnother(state, leans, weight)) {
     state.middle = [...(state.change?.after ?? leans)]
     state.off = [FIRST_OFF, FIRST_OFF, FIRST_OFF]
     state.n = 0
   }
-  state.n++
-  const gain = Math.max(1 / state.n, KEEP)
+  state.n += weight
+  const gain = Math.max(weight / state.n, weight * KEEP)
   for (let p = 0; p < 3; p++) {
     const away = (leans[p] as number) - (state.mean[p] as number)
     state.mean[p] = (state.mean[p] as number) + gain * away
     state.var[p] = (1 - gain) * ((state.var[p] as number) + gain * away * away)
   }
-  if (noteMiddle(state, leans, gain)) {
+  if (noteMiddle(state, leans, gain, weight)) {
     const away = Math.log(amps) - load.mean
     load.mean += gain * away
     load.var = (1 - gain) * (load.var + gain * away * away)
@@ -87,6 +88,13 @@ export function notePhases(c: MeterContext): void {
       tilt[p] = (1 - gain) * ((tilt[p] as number) + gain * lean * away)
     }
   }
+}
+
+/** Slots that a reading stands for: currents that are read once an hour tell as much in a day as those of every slot. */
+function weightOf(c: MeterContext, state: PhaseState): number {
+  const since = c.reading.slot - (state.at ?? c.reading.slot - 1)
+  state.at = c.reading.slot
+  return Math.max(1, Math.min(since, Math.round(1 / c.slotHours)))
 }
 
 /**
@@ -126,7 +134,7 @@ function noteLoad(state: PhaseState, amps: number) {
  * Running middle value and middle distance from it: deaf to the hours in which a large consumer of one phase runs.
  * @returns whether the slot lies where most do
  */
-function noteMiddle(state: PhaseState, leans: readonly number[], gain: number): boolean {
+function noteMiddle(state: PhaseState, leans: readonly number[], gain: number, weight: number): boolean {
   const middle = state.middle ?? [...leans]
   const off = state.off ?? [FIRST_OFF, FIRST_OFF, FIRST_OFF]
   state.middle = middle
@@ -138,7 +146,7 @@ function noteMiddle(state: PhaseState, leans: readonly number[], gain: number): 
     if (Math.abs(away) > 6 * usual) inside = false
     middle[p] = (middle[p] as number) + gain * Math.max(-2 * usual, Math.min(2 * usual, away))
     // what the phases are away by is not how far they wander
-    if (!state.run) off[p] = Math.max(LEAST_OFF, usual * (Math.abs(away) > usual ? 1.02 : 1 / 1.02))
+    if (!state.run) off[p] = Math.max(LEAST_OFF, usual * 1.02 ** (Math.abs(away) > usual ? weight : -weight))
   }
   state.inside = (state.inside ?? 1) + gain * ((inside ? 1 : 0) - (state.inside ?? 1))
   return inside
@@ -156,7 +164,7 @@ function awayBound(state: PhaseState, p: number): number {
  * Another transformer is another level from one slot to the next: the memory begins anew there instead of sliding over for a week.
  * What was usual is held still while the phases are away from it, so that they cannot become usual meanwhile.
  */
-function cameToAnother(state: PhaseState, leans: readonly number[]): boolean {
+function cameToAnother(state: PhaseState, leans: readonly number[], weight: number): boolean {
   if (state.n < SETTLED) return false
   const { run: open } = state
   const usual = open?.usual ?? state.middle ?? state.mean
@@ -165,7 +173,7 @@ function cameToAnother(state: PhaseState, leans: readonly number[]): boolean {
     if (Math.abs((leans[p] as number) - (usual[p] as number)) > (open?.bounds[p] ?? awayBound(state, p)))
       away = true
   if (!away) {
-    if (open) open.left -= 2
+    if (open) open.left -= 2 * weight
     if (open && open.left <= 0) delete state.run
     return false
   }
@@ -177,9 +185,9 @@ function cameToAnother(state: PhaseState, leans: readonly number[]): boolean {
     sum: [0, 0, 0]
   }
   state.run = run
-  run.n++
-  run.left++
-  for (let p = 0; p < 3; p++) run.sum[p] = (run.sum[p] as number) + (leans[p] as number)
+  run.n += weight
+  run.left += weight
+  for (let p = 0; p < 3; p++) run.sum[p] = (run.sum[p] as number) + weight * (leans[p] as number)
   if (run.left < AWAY_SLOTS) return false
   state.change = { before: [...run.usual], after: run.sum.map(sum => sum / run.n) }
   delete state.run
@@ -205,9 +213,10 @@ export function phaseLean(c: MeterContext, usual?: number): PhaseLean | undefine
   const state = c.history.ratio.phases
   const two = c.wiring === 'two'
   if ((c.wiring !== 'three' && !two) || c.ct === 1) return undefined
-  if (state.n < c.limits.get('ratio-phase', 'slots')) return undefined
   const levels = state.middle ?? state.mean
   const stepped = steppedPhase(c, levels, two)
+  // the slots that showed the step were the first of them
+  if (state.n < c.limits.get('ratio-phase', 'slots') / (stepped ? STEPPED : 1)) return undefined
   const p = stepped?.p ?? furthest(levels)
   const own = levels[p] as number
   if (Math.abs(own) < LOOKED_AT && !stepped) return undefined
@@ -248,6 +257,8 @@ function furthest(of: readonly number[]): number {
 const between = (of: readonly number[], p: number) =>
   (of[(p + 1) % 3] as number) - (of[(p + 2) % 3] as number)
 
+/** Part of the slots that are enough after a step. */
+const STEPPED = 3
 /** ln by which a phase must be further from the others than before: what is nearer was mended. */
 const LEAVES = 0.1
 
@@ -291,6 +302,12 @@ function isUnmoved(state: PhaseState, p: number, spread: number, slack: number):
   if (!load || !tilt || Math.sqrt(load.var) * slack < STEP.load || spread > STEP.scatter * slack) return false
   return Math.abs(tilt[p] as number) < STEP.tilt * slack * load.var
 }
+
+/** A load that hardly moves, and phases that keep their shares of it. */
+const isSame = ({ load }: PhaseState, spread: number) =>
+  load !== undefined && Math.sqrt(load.var) < STEP.load && spread < SAME_SPREAD
+
+const SAME_SPREAD = 0.05
 
 /** A load of one phase leans by any k, and by another one at another load; a transformer of twice or half the ratio does not. */
 function isClean(state: PhaseState, p: number, size: number, apart: number, room: typeof CLEAN): boolean {
@@ -379,7 +396,8 @@ export function testPhases(c: MeterContext, lean: PhaseLean | undefined): Findin
 function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number | undefined {
   const { k, atOnce, proportional } = lean
   const { verdict } = c.history.pattern
-  if (verdict && verdict.cause !== 'phase-bypass') return undefined
+  if (verdict && (verdict.cause !== 'phase-bypass' || (verdict.phase ?? lean.phase) !== lean.phase))
+    return undefined
   const tight = lean.sd < c.limits.get('ratio-phase', 'scatter')
   const steady = proportional && lean.spread < c.limits.get('ratio-phase', 'scatter')
   const p = 'ABC'.indexOf(lean.phase)
@@ -388,6 +406,9 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
   const gone = k < 1 && (verdict !== null || atOnce || fell)
   const slack = slackOf(c)
   const unmoved = atOnce && isUnmoved(c.history.ratio.phases, p, lean.spread, slack)
+  // a machine that always draws the same: one of its phases twice from one hour to the next, and the others as they were
+  const same = atOnce && !gone && isSame(c.history.ratio.phases, lean.spread)
+  if (same && Math.abs(Math.log(k / 2)) < STEP.miss) return 2
   // part of a load gone from one phase is a bypass and told as one; just one half or a near step is as likely a transformer
   if (gone && (unmoved || tight || steady) && Math.abs(Math.log(2 * k)) < HALF * slack)
     return verdict === null && lean.slots < BYPASS_SLOTS ? undefined : 1 / 2
@@ -398,7 +419,9 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
   if (lean.clean && lean.amongEven && !atOnce) return k > 1 ? 2 : 1 / 2
   if (!tight && !steady) return undefined
   if (gone && k < 0.64) return undefined
-  if (!gone && tight && Math.abs(Math.log(k)) >= LEAN_FAR) return nearest(WHOLE, k, 0.1)
+  const size = Math.abs(Math.log(k))
+  if (!gone && tight && size >= LEAN_FAR)
+    return nearest(WHOLE, k, size > 1 ? WHOLE_MISS.large : WHOLE_MISS.small)
   if (!steady) return undefined
   const legal = STEPS.filter(step => isLegalCt(Math.round((c.ct / step) * 1e6) / 1e6, 1))
   return nearest([...legal, 3 / 2, 2 / 3], k, gone ? 0.03 : 0.06)
@@ -406,6 +429,8 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
 
 /** Transformers of a set differ by whole steps of the series, or by a step to a neighbour. */
 const WHOLE = [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f])
+/** What k may miss a whole step by (ln): of the large ones there are too many for more. */
+const WHOLE_MISS = { small: 0.1, large: 0.04 }
 const STEPS = [4 / 3, 1.5, 1.6, 5 / 3, 2, 2.5].flatMap(f => [f, 1 / f])
 
 /** The step that k is nearest to, within `tolerance` (ln). */

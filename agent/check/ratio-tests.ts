@@ -146,6 +146,10 @@ export function testVoltage(c: MeterContext): Finding {
   const off = (u: number) =>
     ladder.reduce((least, n) => Math.min(least, Math.abs(u / n - 1)), Number.POSITIVE_INFINITY)
   const numbers = { secondaryVolts: round(secondary), pt: c.pt, primaryVolts: round(primary) }
+  // 5774/100 looks like 6 kV, but it is 10 kV between lines over 100 V, of which somebody took the root of three once
+  const root = Math.sqrt(3)
+  if (!isLegalPt(c.pt, 1) && isLegalPt(c.pt * root, 1) && off(primary * root) <= tolerance)
+    return violated('ratio-voltage', numbers, { factor: round(1 / root, 6) })
   if (off(primary) <= tolerance) return holds('ratio-voltage', numbers)
   if (hasMoved(c, secondary)) return noEvidence('ratio-voltage', 'the line has moved, not the transformer')
   // in each other's place they fit; as they are, one of the two is no standard one
