@@ -105,8 +105,8 @@ export interface StillState {
 export interface PhaseState {
   /** slots at load, since the last change; a reading stands for those before it that had no currents, up to an hour */
   n: number
-  /** slot of the last reading with currents */
-  at?: number
+  /** slot of the last reading with currents; not kept over a restart */
+  at?: number | undefined
   /** running mean and variance */
   mean: number[]
   var: number[]
@@ -273,7 +273,8 @@ function inSteps(ratio: RatioState, into: (value: number, step: number) => numbe
 /** The history as text, at most 4 KiB. What is as in an empty history is left out. */
 export function encodeHistory(history: MeterHistory): string {
   const { pattern, ...others } = history
-  const rest = { ...others, ratio: inSteps(others.ratio, (value, step) => Math.round(value / step)) }
+  const steps = inSteps(others.ratio, (value, step) => Math.round(value / step))
+  const rest = { ...others, ratio: { ...steps, phases: { ...steps.phases, at: undefined } } }
   const isAsEmpty = (key: string, value: unknown) => JSON.stringify(value) === EMPTY.get(key)
   const kept = Object.fromEntries(Object.entries(rest).filter(([key, value]) => !isAsEmpty(key, value)))
   const short = (_key: string, value: unknown) =>

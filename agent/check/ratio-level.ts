@@ -15,8 +15,6 @@ const BEFORE = { least: 10, most: 28 }
 const STEP = { least: 0.6, miss: 0.035, day: 0.15, band: 0.1 }
 /** A step that is just its factor: days, wander of the days before, and what it and any part of the day may miss it by (ln). */
 const EXACT = { days: 6, wander: 0.08, miss: 0.02, band: 0.05 }
-/** The same of a step by four and more, which hardly any bypass leaves; and from which (ln) it is one. */
-const EXACT_LARGE = { from: 1.2, miss: 0.035, band: 0.08 }
 /** Wander of the days before (ln) from which none is told. */
 const MOST_WANDER = 0.12
 /** ln by which the days must have left the level for it to be over. */
@@ -90,13 +88,12 @@ function stepOf(
   const stays = now.every(one => Math.abs(one.total - by) < STEP.day + 2 * wander)
   const sudden = then.slice(-3).every(one => Math.abs(one.total) < 0.35 * Math.abs(by))
   if (!stays || !sudden || !isUniform(after, before, factor, STEP.band)) return undefined
-  const { miss, band } = Math.abs(factor) > EXACT_LARGE.from ? EXACT_LARGE : EXACT
   const exact =
     window >= EXACT.days &&
     wander < EXACT.wander &&
-    Math.abs(by - factor) < miss &&
-    isUniform(after, before, factor, band) &&
-    isMixed(days[split - 1], before, by)
+    Math.abs(by - factor) < EXACT.miss &&
+    isUniform(after, before, factor, EXACT.band) &&
+    days.slice(split - 2, split).some(one => isMixed(one, before, by))
   return {
     day: (after[0] as DayFeatures).day,
     ratio: Math.exp(by),
@@ -107,16 +104,16 @@ function stepOf(
   }
 }
 
-/** Whether the day before is of both levels: fitters come by day, while a load that is given up ends with a day. */
-function isMixed(day: DayFeatures | undefined, before: readonly DayFeatures[], by: number): boolean {
-  const alike = before.filter(one => day !== undefined && kindOf(one.day) === kindOf(day.day))
-  if (!day || alike.length === 0) return false
+/** Whether a day is of both levels: fitters come by day, while a load that is given up ends with a day. */
+function isMixed(day: DayFeatures, before: readonly DayFeatures[], by: number): boolean {
+  const alike = before.filter(one => kindOf(one.day) === kindOf(day.day))
+  if (alike.length === 0) return false
   const share = Math.log(sumOf(day.bands) / median(alike.map(one => sumOf(one.bands)))) / by
   return share > MIXED && share < 1 - MIXED
 }
 
 /** Share of the step from which a day is of both levels. */
-const MIXED = 0.1
+const MIXED = 0.2
 
 /** Whether every part of the day stepped by the factor, within what it wanders by itself. */
 function isUniform(

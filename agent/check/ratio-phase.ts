@@ -56,11 +56,12 @@ export interface PhaseLean {
 
 /** Takes a slot into the memory. */
 export function notePhases(c: MeterContext): void {
+  if (c.amps.every(x => x === null)) return
+  const state = c.history.ratio.phases
+  const weight = weightOf(c, state)
   if (noteGone(c)) return
   const leans = phaseLeans(c)
   if (!leans) return
-  const state = c.history.ratio.phases
-  const weight = weightOf(c, state)
   const amps = c.amps.reduce<number>((sum, x) => sum + Math.abs(x ?? 0), 0)
   const load = noteLoad(state, amps)
   // at a low load small consumers tell of themselves

@@ -803,10 +803,11 @@ t.test('a lasting step of the load by just a factor', t => {
   for (const day of [20_018, 20_019, 20_020, 20_021]) noteOutage(often, day)
   t.equal(judged(often), undefined, 'where outages are daily one tells nothing')
   t.match(
-    judged(historyOf(27, n => (n >= 20 ? 0.5 : 1), 0.01)),
+    judged(historyOf(26, (n, b) => (n >= 20 || (n === 19 && b > 4) ? 0.5 : 1), 0.01)),
     { factor: 0.5 },
-    'or just half at every hour'
+    'or just half at every hour, from working hours on'
   )
+  t.equal(judged(historyOf(26, n => (n >= 20 ? 0.5 : 1), 0.01)), undefined, 'and not from midnight on')
 
   const mended = historyOf(26, n => (n >= 20 ? 2 : 1))
   judgeStep(mended)
