@@ -293,11 +293,11 @@ const SHARP = 0.03
 const CLEAR = 0.011
 /** Factor from which a meter records more than any error of the others would have it. */
 const LARGE = 1.5
-/** Of a coefficient next to nothing, that of ten or twenty times too much, an error by its own size is an error by next to nothing. */
-const TINY = { most: 0.15, blunt: 0.3 }
+/** Of a coefficient next to nothing, that of ten or twenty times too much, the error counts by itself; and by how much (ln) its factor may be missed. */
+const TINY = { most: 0.15, error: 0.02, miss: 0.3 }
 
 const isBlunt = (value: number, error: number, clear: boolean) =>
-  error > (clear && value > 0 && value < TINY.most ? TINY.blunt : BLUNT) * value
+  error > (clear && value > 0 && value < TINY.most ? TINY.error : BLUNT * value)
 /** How much more any other child must leave of the parent, and how much where chance cannot make it. */
 const APART = 1.15
 const SURELY_APART = 1.07
@@ -337,7 +337,7 @@ function isSteady(who: number, value: number, fit: StepFit, products: Products):
  */
 function factorNear(value: number, error: number, ratio: MeterRatio, late: boolean): number | undefined {
   const measured = 1 / value
-  const most = value < TINY.most ? TINY.blunt : 0.1
+  const most = value < TINY.most ? TINY.miss : 0.1
   const within = Math.min(most, Math.max(0.02, (3 * error) / value))
   const nearest = (factors: readonly number[]) => {
     let best: number | undefined
@@ -348,9 +348,8 @@ function factorNear(value: number, error: number, ratio: MeterRatio, late: boole
     return best
   }
   return (
-    nearest(
-      [...likelyFactors(ratio.ct, ratio.pt), ...namedFactors(ratio.ct, ratio.pt)].map(one => one.value)
-    ) ??
+    nearest(likelyFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
+    nearest(namedFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
     nearest(RUNGS) ??
     (error < 0.02 * value && !(late && value > 1) ? measured : undefined)
   )

@@ -31,10 +31,11 @@ export function noteLevel(c: MeterContext): void {
   // the register cuts off: one count more or less is no other increment
   const alike = increment > 0 && Math.abs(increment - level.size) <= resolution
   const gain = level.integral > 0 ? level.energy / level.integral : 1
-  const off = increment - gain * integral
+  const off = offFrom(increment, gain * integral, now, before)
   // a register that stands still under load is stopped, and teaches nothing of the one that runs
   const isStopped = increment === 0 && integral > 2 * resolution
-  if (level.run < SUSPECT && !isStopped) learn(level, increment, integral, Math.abs(off))
+  if (level.run < SUSPECT && !isStopped)
+    learn(level, increment, integral, Math.abs(increment - gain * integral))
   if (!alike) {
     // in the first slot of a run the load has just come or gone: the ends of the slot tell little of what was between
     stop(level)
@@ -46,6 +47,17 @@ export function noteLevel(c: MeterContext): void {
   level.variance += Math.max(0.6 * resolution, 1.25 * level.miss * Math.max(increment, gain * integral)) ** 2
   const explained = 3 * resolution + CLASS * level.run * increment + SIGMAS * Math.sqrt(level.variance)
   level.excess = Math.max(level.excess, Math.abs(level.lead) - explained)
+}
+
+/** Powers at the ends of a slot that differ by more tell little of what was between. */
+const MOVED = 1.5
+
+/** By how much an increment is off the integral of the power; of a load that came or went within the slot, off all that it may have been. */
+function offFrom(increment: number, integral: number, now: number, before: number): number {
+  const [least, most] = now < before ? [now, before] : [before, now]
+  if (most <= MOVED * least) return increment - integral
+  const middle = (least + most) / 2
+  return increment - Math.max((integral * least) / middle, Math.min((integral * most) / middle, increment))
 }
 
 /** Whether the run that is on cannot be what the load drew. */
