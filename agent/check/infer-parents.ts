@@ -22,7 +22,7 @@ interface Demand {
 /** Either half of the others are sharp, or few large ones are and next to nothing stays. */
 const DEMANDS: readonly Demand[] = [
   { rest: 0.01, sharp: 0.05, least: children => Math.max(2, children / 2), energy: 0 },
-  { rest: 0.001, sharp: 0.1, least: () => 3, energy: 0.5 }
+  { rest: 0.002, sharp: 0.1, least: () => 3, energy: 0.4 }
 ]
 
 /**

@@ -6,6 +6,7 @@ import { columnsOf } from '../../agent/check/balance-columns.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, emptyHistory, encodeHistory, type MeterHistory } from '../../agent/check/history.ts'
+import { inferParents } from '../../agent/check/infer-parents.ts'
 import { cholesky, inverseDiagonal, solveNonNegative } from '../../agent/check/least-squares.ts'
 import { type DayFeatures, type Peers, type Residual, weeklyLogs } from '../../agent/check/pattern-days.ts'
 import { judgeDrift } from '../../agent/check/pattern-drift.ts'
@@ -19,6 +20,7 @@ import { parseReplay } from '../../agent/check/replay-input.ts'
 import { sharedLimits } from '../../agent/check/rule-book.ts'
 import { median, spread } from '../../agent/check/statistics.ts'
 import { replayFile } from '../../agent/compose/replay.ts'
+import type { MeterPoint } from '../../agent/ports.ts'
 import { loadRules } from '../../config/rules.ts'
 import { formatInstant, parseInstant } from '../../proto/instant.ts'
 import { isGap, type Reading } from '../../proto/reading.ts'
@@ -627,6 +629,92 @@ t.test('balance: several wrong ratios that hide each other', async t => {
       { who: 2, factor: 0.05, certain: true }
     ]
   )
+})
+
+t.test('balance: many wrong at once, a few days after they became so', async t => {
+  const wrong = new Map([
+    [1, 20],
+    [3, 0.5],
+    [4, 2],
+    [6, 5],
+    [9, 0.5]
+  ])
+  const rnd = random(12)
+  const rows = Array.from({ length: 84 }, (_, h) => {
+    const day = 1 + 0.6 * Math.sin(h / 3.8)
+    const loads = Array.from({ length: 14 }, (_, n) => (1 + (n % 5)) * day * rnd.between(0.4, 1.3))
+    const sum = loads.reduce((a, b) => a + b, 0)
+    return { parent: sum * 1.03, children: loads.map((load, n) => load * (wrong.get(n) ?? 1)) }
+  })
+  const { verdicts } = judgeBalance(rows, transformers(15), 6)
+  const told = verdicts.map(({ who, factor }) => [who, factor] as const)
+  t.same(
+    told.sort((a, b) => Number(a[0]) - Number(b[0])),
+    [...wrong]
+  )
+})
+
+t.test('balance: a bypassed child is named only by just a factor', async t => {
+  const held = { held: [2], erratic: [2] }
+  for (const [factor, named] of [
+    [0.75, []],
+    [0.31, []],
+    [0.5, [0.5]]
+  ] as const) {
+    const rows = areaRows(11, 200, n => (n === 2 ? factor : 1))
+    t.same(
+      judgeBalance(rows, transformers(6), 6, held).verdicts.map(one => one.factor),
+      named,
+      `${factor}`
+    )
+  }
+})
+
+t.test('a parent that nobody named, above small meters and behind the ratios of the archive', async t => {
+  const rnd = random(3)
+  const sizes = [30, 24, 20, 0.2, 0.2, 0.2, 0.2, 0.2]
+  const ids = ['P', ...sizes.map((_, n) => `C${n}`)]
+  const meters = ids.map((id, n) =>
+    meterPoint({ id, ct: n < 4 ? { primary: 200, secondary: 5 } : { primary: 1, secondary: 1 } })
+  )
+  const registers = ids.map(() => 1000)
+  const readings = Array.from({ length: 96 * 6 }, (_, slot) => {
+    const loads = sizes.map(kwh => kwh * rnd.between(0.2, 1))
+    const sum = 1.02 * loads.reduce((a, b) => a + b, 0)
+    return [sum, ...loads].map((kwh, n) => {
+      registers[n] = (registers[n] as number) + kwh / (n < 4 ? 40 : 1)
+      const plain = reading(meters[n] as MeterPoint, SLOT + slot, {
+        100: Math.round((registers[n] as number) * 1000) / 1000
+      })
+      return { ...plain, ratio: null }
+    })
+  }).flat()
+  t.equal(inferParents(meters, readings).find(one => one.id === 'C3')?.parent, 'P')
+  const without = readings.filter(one => one.meter !== 'P')
+  t.ok(
+    inferParents(meters.slice(1), without).every(one => one.parent === undefined),
+    'none among equals'
+  )
+})
+
+t.test('flat-line: a pump that starts within the slot whose register was read before', async t => {
+  const { checkReading } = await import('../../agent/check/check-reading.ts')
+  const { emptyHistory } = await import('../../agent/check/history.ts')
+  const meter = meterPoint({ ratedKva: 50 })
+  const history = emptyHistory()
+  const rnd = random(7)
+  const found: number[] = []
+  let energy = 100
+  for (let n = 0; n < 96 * 10; n++) {
+    const runs = n % 96 > 40 && n % 96 < 60
+    const kw = runs ? rnd.between(1.1, 1.3) : 0.004
+    // what a slot draws is in the register of the next one
+    const one = reading(meter, SLOT + n, { 100: energy, 301: 230, 311: 1.6 * kw, 320: kw })
+    energy = Math.round(1000 * (energy + kw / 4)) / 1000
+    const { findings } = checkReading(one, history, meter, RULES, OPTIONS)
+    if (findings.some(f => f.rule === 'flat-line' && f.verdict === 'violated')) found.push(n)
+  }
+  t.same(found, [])
 })
 
 const transformers = (count: number) => Array.from({ length: count }, () => ({ ct: 20, pt: 1 }))

@@ -338,6 +338,14 @@ t.test('first CT/PT tests', async t => {
       factor: 1.73205,
       ratio: 'violated'
     },
+    {
+      name: 'PT of a phase over that of the line',
+      meter: meterPoint({ ...hv, pt: { primary: 5774, secondary: 100 } }),
+      values: hvLoad,
+      rule: 'ratio-voltage',
+      factor: 0.57735,
+      ratio: 'violated'
+    },
     { name: 'HV is right', meter: hv, values: hvLoad, rule: 'ratio-voltage', ratio: 'holds' },
     {
       name: 'swapped numbers',
