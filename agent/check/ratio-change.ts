@@ -4,7 +4,7 @@ import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import type { DayFeatures } from './pattern-days.ts'
 import { sumOf } from './pattern-days.ts'
 import { kindOf } from './pattern-profile.ts'
-import { snapFactor } from './ratio-factors.ts'
+import { isRare, snapFactor } from './ratio-factors.ts'
 import { median, spread } from './statistics.ts'
 
 const BEFORE_MIN = 5
@@ -36,6 +36,7 @@ export function testChange(c: MeterContext): Finding {
   // by just a step of the series, on the day of the exchange, and far beyond what the days do by themselves
   const step = Math.log(named.value)
   const certain =
+    !isRare(named.name) &&
     Math.abs(step) > CLEAR * stepped.wander &&
     Math.abs(Math.log(stepped.ratio) - step) < CLOSE + stepped.wander / 2
   return violated('ratio-change', numbers, {

@@ -78,6 +78,11 @@ export function namedFactors(ct: number, pt: number): NamedFactor[] {
   return out.sort((a, b) => Math.abs(Math.log(a.value)) - Math.abs(Math.log(b.value)))
 }
 
+const RARE = ['x3', 'x1/3', 'x4', 'x1/4', 'x5', 'x1/5']
+
+/** Whether a factor is one that a load takes as easily: archives are off by two and its like, by ten, and by their own ratio. */
+export const isRare = (name: string) => RARE.includes(name)
+
 const LIKELY = new Map<string, readonly NamedFactor[]>()
 
 /** Factors after which the current or the voltage transformer is a standard one; all of them where none is. */

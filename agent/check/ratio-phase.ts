@@ -105,7 +105,7 @@ function weightOf(c: MeterContext, state: PhaseState): number {
  */
 function noteGone(c: MeterContext): boolean {
   const state = c.history.ratio.phases
-  if (c.wiring !== 'three' || c.ct <= 1 || state.n >= SETTLED) return false
+  if (c.wiring !== 'three' || c.ct <= 1 || state.n >= SETTLED || state.change) return false
   const amps = c.amps.map(x => Math.abs(x ?? Number.NaN)) as [number, number, number]
   const volts = c.volts.map(x => x ?? 0)
   const most = Math.max(...amps)

@@ -36,8 +36,11 @@ function noteEnergy(c: MeterContext): void {
   const e = step.import
   const integral = powerIntegral(c, history.power, p)
   // a register that stands still under load is stopped (rule zero-energy), not off by a factor
-  if (e === 0 && integral > STOPPED_COUNTS * history.resolution * Math.max(1, c.ct * c.pt)) return
   const sums = history.ratio.energy
+  const [le, lp, , , , known] = sums as [number, number, number, number, number, number]
+  // what a power usually comes to; before that is known the two may be on different sides
+  const usual = known >= CHANGE.slots && lp > 0 ? le / lp : 1 / Math.max(1, c.ct * c.pt)
+  if (e === 0 && usual * (history.unmet + integral) > STOPPED_COUNTS * history.resolution) return
   if (changed(history.ratio, e, integral, history.resolution)) sums.fill(0)
   if ((sums[5] as number) >= KEEP_SLOTS / 2) for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) / 2
   const add = [e, integral, e * e, integral * integral, e * integral, 1]

@@ -3,7 +3,7 @@ import type { MeterContext } from './context.ts'
 import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
 import { totalPower } from './item-values.ts'
 import { powerIntegral } from './load.ts'
-import { isLegalCt, namedFactors, nearestCt, snapFactor } from './ratio-factors.ts'
+import { isLegalCt, isRare, namedFactors, nearestCt, snapFactor } from './ratio-factors.ts'
 
 /**
  * Independent contradictions add up to 2 for an alarm. A test counts double where chance cannot make its contradiction:
@@ -194,12 +194,10 @@ function oddRatio(c: MeterContext, against: readonly Finding[]): Finding | undef
     return ratio > 1 && share / value < 1.2 && share / value > 0.1 && nearestCt(ratio, 5).off < 0.008
   })
   // of several the one that archives are off by, if that is but one: three, four and five times are no slips of the pen
-  const usual = fitting.filter(one => !RARE.includes(one.name))
+  const usual = fitting.filter(one => !isRare(one.name))
   const [only, second] = usual.length > 0 ? usual : fitting
   return only && !second ? { ...legal, factor: round(only.value, 6) } : undefined
 }
-
-const RARE = ['x3', 'x1/3', 'x4', 'x1/4', 'x5', 'x1/5']
 
 function likelyRatio(c: MeterContext, test: Finding): Record<string, number | string> {
   const off = test.factor as number

@@ -697,6 +697,33 @@ t.test('a parent that nobody named, above small meters and behind the ratios of 
   )
 })
 
+t.test('ratio: a register that stops and a phase that is bypassed are other faults', async t => {
+  const { checkReading } = await import('../../agent/check/check-reading.ts')
+  const meter = meterPoint({ ratedKva: 60 })
+  const ratios = (stops: boolean, bypass: number) => {
+    const rnd = random(9)
+    const history = emptyHistory()
+    const found = new Set<number>()
+    let energy = 100
+    for (let n = 0; n < 96 * 12; n++) {
+      const isOver = n >= 96 * 5
+      const a = rnd.between(0.25, 0.45)
+      const b = a * (isOver ? bypass : 1)
+      const kw = 0.23 * (2 * a + b)
+      const one = reading(meter, SLOT + n, {
+        100: Math.floor(energy * 100) / 100,
+        ...{ 301: 230, 302: 230, 303: 230, 311: a, 312: b, 313: a * 1.02, 320: kw }
+      })
+      if (!(stops && isOver)) energy += kw / 4
+      const { findings } = checkReading(one, history, meter, RULES, OPTIONS)
+      if (findings.some(f => f.rule === 'ratio' && f.verdict === 'violated')) found.add(n)
+    }
+    return found.size
+  }
+  t.equal(ratios(true, 1), 0, 'stopped')
+  t.equal(ratios(false, 0.05), 0, 'bypassed: the phase had a current before')
+})
+
 t.test('flat-line: a pump that starts within the slot whose register was read before', async t => {
   const { checkReading } = await import('../../agent/check/check-reading.ts')
   const { emptyHistory } = await import('../../agent/check/history.ts')
