@@ -161,7 +161,7 @@ export function choose(
   proposed: readonly number[] = []
 ): StepFit | undefined {
   const start = fitOf(p, [...held, ...proposed])
-  let now = start && proposed.length > 0 ? pruned(p, start, held, sigmas) : start
+  let now = start && pruned(p, start, held, sigmas)
   for (let round = 0; now && round < 2 * most && now.chosen.length < held.length + most; round++) {
     let best: StepFit | undefined
     for (let i = 0; i < p.children; i++) {

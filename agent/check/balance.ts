@@ -15,7 +15,7 @@ import {
 } from './balance-steps.ts'
 import { round } from './finding.ts'
 import { fitRows } from './least-squares.ts'
-import { likelyFactors, namedFactors, nearestCt } from './ratio-factors.ts'
+import { likelyFactors, type NamedFactor, namedFactors, nearestCt } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -96,7 +96,8 @@ export function judgeBalance(
   if (children === 0 || rows.length < Math.max(60, 2 * children))
     return { ...nothing, coefficients: [], residual: Number.NaN }
   const own = solve(rows, ratios, sigmas, context)
-  const coefficients = !context.late || (own && own.wrong.length > 0) ? regress(rows, children) : []
+  const coefficients =
+    !context.late || (own && own.wrong.length > 0) ? (own?.together ?? regress(rows, children)) : []
   if (!own) return { ...nothing, coefficients, residual: Number.NaN }
   const parent = parentOff(rows, ratios, sigmas, context, own)
   const { fit, products, wrong } = parent?.solved ?? own
@@ -108,25 +109,23 @@ export function judgeBalance(
   const lossAfter = lossWith(products.rows, off)
   if (parent) off.set(children, parent.verdict.factor)
   const plausible = fit.residual <= EXPLAINED && lossAfter > LOSS_LEAST && lossAfter < LOSS_MOST
-  const all = parent ? [{ ...parent.verdict, sure: parent.sure, likely: false }] : named
+  const all = parent ? [{ ...parent.verdict, sure: parent.sure, standard: false }] : named
+  const erratic: readonly (number | 'parent')[] = context.erratic ?? []
   // a child that gives energy back to the parent: something else is wrong here, unless that is what is known of it
-  const absurd = fit.values.some(
-    (value, n) => value < ABSURD && !context.erratic?.includes(fit.chosen[n] as number)
-  )
-  const isErratic = (who: number | 'parent') => who !== 'parent' && context.erratic?.includes(who) === true
-  const explained = wrong.every(who => isErratic(who) || named.some(one => one.who === who))
+  const absurd = fit.values.some((value, n) => value < ABSURD && !erratic.includes(fit.chosen[n] as number))
+  const explained = wrong.every(who => erratic.includes(who) || named.some(one => one.who === who))
   const clear = fit.residual < CLEAR
   const open = leavesOpen(own, context.erratic ?? [])
   // what a bypass lacks makes others' coefficients larger, none smaller: then it need not be sharp
-  const isSharp = (value: number, error: number, likely: boolean) =>
-    (clear && likely && value < 1 / LARGE) || error < (open ? FINE : SHARP) * value
+  const isSharp = (value: number, error: number, standard: boolean) =>
+    (clear && standard && value < 1 / LARGE) || error < (open ? FINE : SHARP) * value
   // what is missing of a bypassed load is a share of its own; just a factor it is by chance only
-  const told = all.filter(one => one.exact || !isErratic(one.who))
+  const told = all.filter(one => one.exact || !erratic.includes(one.who))
   const verdicts = told.map(
-    ({ sure, likely, ...one }): BalanceVerdict => ({
+    ({ sure, standard, ...one }): BalanceVerdict => ({
       ...one,
       lossAfter: round(lossAfter, 3),
-      certain: sure && explained && isSharp(one.coefficient, one.error, likely) && fit.residual < 0.035
+      certain: sure && explained && isSharp(one.coefficient, one.error, standard) && fit.residual < 0.035
     })
   )
   return {
@@ -172,6 +171,8 @@ interface Solved {
   readonly fit: StepFit
   /** chosen children far from one that could have a transformer, and are not known otherwise */
   readonly wrong: readonly number[]
+  /** coefficients of all children at once, where they were asked */
+  readonly together: readonly Coefficient[] | undefined
 }
 
 function solve(
@@ -181,39 +182,42 @@ function solve(
   { held = [], leaning }: BalanceContext
 ): Solved | undefined {
   const products = productsOf(rows)
-  const fit = products && choosing(products, held, sigmas)
-  if (!fit) return undefined
+  const found = products && choosing(products, held, sigmas)
+  if (!found) return undefined
+  const { fit, together } = found
   const wrong = fit.chosen.filter((i, n) => {
     const ln = Math.log(Math.max(1e-6, fit.values[n] as number))
     if (Math.abs(ln) < OFF || ratios[i]?.direct) return false
     const phase = leaning?.get(i)
     return phase === undefined || Math.abs(ln + Math.log(phase)) > 0.12
   })
-  return { products, fit, wrong }
+  return { products, fit, wrong, together }
 }
 
 /** Children step by step; where several are off no single step may explain enough, so that all at once propose. */
-function choosing(products: Products, held: readonly number[], sigmas: number): StepFit | undefined {
+function choosing(
+  products: Products,
+  held: readonly number[],
+  sigmas: number
+): Pick<Solved, 'fit' | 'together'> | undefined {
   const most = Math.min(MOST_CHOSEN, Math.floor(products.children / 2))
   const stepwise = choose(products, held, most, sigmas)
-  if (!stepwise || (stepwise.chosen.length === held.length && stepwise.residual <= EXPLAINED)) return stepwise
-  const proposed = regress(products.rows, products.children)
+  if (!stepwise) return undefined
+  if (stepwise.chosen.length === held.length && stepwise.residual <= EXPLAINED)
+    return { fit: stepwise, together: undefined }
+  const together = regress(products.rows, products.children)
+  const proposed = together
     .filter(c => !held.includes(c.index) && c.error < PROPOSED.blunt * c.value)
     .map(c => ({ ...c, sigmas: Math.abs(c.value - 1) / c.error }))
     .filter(c => Math.abs(Math.log(c.value)) > PROPOSED.off && c.sigmas > PROPOSED.sigmas)
     .sort((a, b) => b.sigmas - a.sigmas)
     .slice(0, most)
-  if (proposed.length === 0) return stepwise
-  const other = choose(
-    products,
-    held,
-    most,
-    sigmas,
-    proposed.map(c => c.index)
-  )
-  const better = other && sureness(products.rows.length, stepwise.residual, other.residual)
-  const further = other ? Math.max(1, other.chosen.length - stepwise.chosen.length) : 1
-  return better !== undefined && better > sigmas * further ? other : stepwise
+    .map(c => c.index)
+  const other = proposed.length > 0 ? choose(products, held, most, sigmas, proposed) : undefined
+  if (!other) return { fit: stepwise, together }
+  const further = Math.max(1, other.chosen.length - stepwise.chosen.length)
+  const isBetter = sureness(products.rows.length, stepwise.residual, other.residual) > sigmas * further
+  return { fit: isBetter ? other : stepwise, together }
 }
 
 /** A child that all at once propose: standard error over coefficient at most, ln from one, and standard errors from one at least. */
@@ -234,7 +238,7 @@ interface Named extends Omit<BalanceVerdict, 'who' | 'lossAfter' | 'certain'> {
   readonly who: number
   readonly sure: boolean
   /** the factor leaves a standard transformer */
-  readonly likely: boolean
+  readonly standard: boolean
 }
 
 function nameChild(
@@ -281,7 +285,7 @@ function nameChild(
     coefficient: round(value),
     error: round(error),
     exact: isExact(factor, value, error, ratio),
-    likely: likelyFactors(ratio.ct, ratio.pt).some(one => Math.abs(one.value / factor - 1) < 1e-3),
+    standard: isAmong(likelyFactors(ratio.ct, ratio.pt), factor),
     sure: sureness(rows.length, without, fit.residual) > 2 * sigmas
   }
 }
@@ -298,6 +302,7 @@ const TINY = { most: 0.15, error: 0.02, miss: 0.3 }
 
 const isBlunt = (value: number, error: number, clear: boolean) =>
   error > (clear && value > 0 && value < TINY.most ? TINY.error : BLUNT * value)
+
 /** How much more any other child must leave of the parent, and how much where chance cannot make it. */
 const APART = 1.15
 const SURELY_APART = 1.07
@@ -363,8 +368,11 @@ function isExact(factor: number, value: number, error: number, ratio: MeterRatio
   const isLarge = Math.abs(Math.log(factor)) > 1.2
   const within = isLarge ? EXACT_LARGE : EXACT
   if (error > (isLarge ? 0.015 : 0.01) * value || Math.abs(Math.log(factor * value)) > within) return false
-  return namedFactors(ratio.ct, ratio.pt).some(one => Math.abs(one.value / factor - 1) < 1e-3)
+  return isAmong(namedFactors(ratio.ct, ratio.pt), factor)
 }
+
+const isAmong = (factors: readonly NamedFactor[], factor: number) =>
+  factors.some(one => Math.abs(one.value / factor - 1) < 1e-3)
 
 /** Quotients of neighbouring transformers of the series. */
 const RUNGS = [4 / 3, 3 / 4, 3 / 2, 2 / 3, 5 / 2, 2 / 5, 6, 1 / 6, 8, 1 / 8, 15, 1 / 15, 30, 1 / 30]

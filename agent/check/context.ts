@@ -1,6 +1,6 @@
 /** What every check of one reading is given, worked out once. */
 import { type Reading, SOURCE } from '../../proto/reading.ts'
-import type { MeterPoint } from '../ports.ts'
+import type { MeterPoint, TransformerRatio } from '../ports.ts'
 import type { Finding } from './finding.ts'
 import type { MeterHistory, Wiring } from './history.ts'
 import {
@@ -40,7 +40,9 @@ export interface MeterContext {
   readonly slotHours: number
   /** Registers against those of the last reading. */
   readonly step: RegisterStep
-  /** CT and PT in force: the reading's stamp, else the archive. primary = secondary x ct x pt */
+  /** as they are written: see {@link transformersOf} */
+  readonly transformers: ReturnType<typeof transformersOf>
+  /** their quotients. primary = secondary x ct x pt */
   readonly ct: number
   readonly pt: number
   readonly ctSecondary: number
@@ -65,6 +67,19 @@ export interface MeterContext {
   readonly phasePf: readonly (number | null)[]
 }
 
+/** CT and PT in force: the reading's stamp, else the archive. */
+export function transformersOf({ ct, pt }: Pick<MeterPoint, 'ct' | 'pt'>, { ratio }: Reading) {
+  return ratio
+    ? {
+        ct: { primary: ratio.ctPrimary, secondary: ratio.ctSecondary },
+        pt: { primary: ratio.ptPrimary, secondary: ratio.ptSecondary }
+      }
+    : { ct, pt }
+}
+
+/** Primary over secondary. */
+export const quotientOf = ({ primary, secondary }: TransformerRatio) => primary / secondary
+
 export function meterContext(
   meter: MeterPoint,
   reading: Reading,
@@ -74,9 +89,9 @@ export function meterContext(
   stepOf: (values: ItemValues, ctSecondary: number, direct: boolean, high: boolean) => RegisterStep
 ): MeterContext {
   const values = new ItemValues(reading.values)
-  const stamp = reading.ratio
-  const ct = stamp ? stamp.ctPrimary / stamp.ctSecondary : meter.ct.primary / meter.ct.secondary
-  const pt = stamp ? stamp.ptPrimary / stamp.ptSecondary : meter.pt.primary / meter.pt.secondary
+  const transformers = transformersOf(meter, reading)
+  const ct = quotientOf(transformers.ct)
+  const pt = quotientOf(transformers.pt)
   const step = stepOf(values, RATED_AMPS, ct === 1, pt > 1)
   const stated = powerFactor(values)
   const loadFactor = stated ?? derivedFactor(values)
@@ -92,6 +107,7 @@ export function meterContext(
     limits,
     slotHours,
     step,
+    transformers,
     ct,
     pt,
     ctSecondary: RATED_AMPS,

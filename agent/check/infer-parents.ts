@@ -3,12 +3,13 @@ import type { Reading } from '../../proto/reading.ts'
 import type { MeterPoint } from '../ports.ts'
 import { judgeBalance } from './balance.ts'
 import type { BalanceRow } from './balance-columns.ts'
+import { quotientOf, transformersOf } from './context.ts'
 import { ID } from './item-values.ts'
 import { median } from './statistics.ts'
 
 /** Rows looked at: of the first days alone, where what changes later does not yet disturb, else of all. */
 const WINDOWS = [96, 240]
-const ROWS = 240
+const ROWS = Math.max(...WINDOWS)
 
 /** How much of what the parent does the others must explain, and how many of them, how sharply (standard error over coefficient). */
 interface Demand {
@@ -55,6 +56,9 @@ export function inferParents(meters: readonly MeterPoint[], readings: readonly R
 function fits(rows: readonly BalanceRow[], children: number): boolean {
   const { coefficients } = judgeBalance(rows, new Array(children + 1).fill({ ct: 1, pt: 1 }), 6)
   if (coefficients.length < children) return false
+  const energies = Array.from({ length: children }, (_, n) =>
+    rows.reduce((sum, row) => sum + (row.children[n] as number), 0)
+  )
   const whole = rows.reduce((sum, row) => sum + row.parent, 0)
   const mean = whole / rows.length
   let off = 0
@@ -68,10 +72,7 @@ function fits(rows: readonly BalanceRow[], children: number): boolean {
     const big = coefficients.filter(c => c.error < sharp * c.value)
     if (!(off < rest * spread) || big.length < least(children)) return false
     const usual = median(big.map(c => c.value))
-    const had = big.reduce(
-      (sum, c) => sum + c.value * rows.reduce((all, row) => all + (row.children[c.index] as number), 0),
-      0
-    )
+    const had = big.reduce((sum, c) => sum + c.value * (energies[c.index] as number), 0)
     return usual > 0.9 && usual < 1.2 && had > energy * whole
   })
 }
@@ -79,19 +80,15 @@ function fits(rows: readonly BalanceRow[], children: number): boolean {
 /** Primary kWh by hour-like row of four slots, for slots every meter has. */
 function hourly(meters: readonly MeterPoint[], readings: readonly Reading[]): number[][] {
   const index = new Map(meters.map((meter, n) => [meter.id, n]))
-  const archived = meters.map(({ ct, pt }) => (ct.primary * pt.primary) / (ct.secondary * pt.secondary))
   const bySlot = new Map<number, (number | undefined)[]>()
   for (const reading of readings) {
     const n = index.get(reading.meter)
     const raw = reading.values.find(([item]) => item === ID.importTotal)?.[1]
     if (n === undefined || raw === undefined || raw === null) continue
     const out = reading.values.find(([item]) => item === ID.exportTotal)?.[1] ?? 0
-    const k = reading.ratio
-      ? (reading.ratio.ctPrimary * reading.ratio.ptPrimary) /
-        (reading.ratio.ctSecondary * reading.ratio.ptSecondary)
-      : (archived[n] as number)
+    const { ct, pt } = transformersOf(meters[n] as MeterPoint, reading)
     const row = bySlot.get(reading.slot) ?? []
-    row[n] = ((raw - out) / 1000) * k
+    row[n] = ((raw - out) / 1000) * quotientOf(ct) * quotientOf(pt)
     bySlot.set(reading.slot, row)
   }
   const slots = [...bySlot.keys()].sort((a, b) => a - b)

@@ -84,14 +84,20 @@ function baseline(days: readonly DayFeatures[], kind: number): Baseline | undefi
 }
 
 /** What days of each kind usually have; undefined where there are too few of all. */
-const usualsOf = (base: readonly DayFeatures[]) => [0, 1, 2].map(kind => baseline(base, kind))
+export const usualsOf = (base: readonly DayFeatures[]) => [0, 1, 2].map(kind => baseline(base, kind))
 
 /** Share of a day under which a part of it carries nothing. */
 const NOTHING = 0.02
 
-/** ln of a part of days over what it usually has on such days; days on which it carries nothing are left out. */
-export function bandLogs(days: readonly DayFeatures[], base: readonly DayFeatures[], band: number): number[] {
-  const usuals = usualsOf(base)
+/**
+ * ln of a part of days over what it usually has on such days; days on which it carries nothing are left out.
+ * @param usuals of the days before: {@link usualsOf}
+ */
+export function bandLogs(
+  days: readonly DayFeatures[],
+  usuals: ReturnType<typeof usualsOf>,
+  band: number
+): number[] {
   return days.flatMap(one => {
     const usual = usuals[kindOf(one.day)]
     const expected = usual?.bands[band] ?? 0

@@ -3,7 +3,7 @@
  * day and by night alike. A transformer was exchanged behind an archive that stayed; a load that comes or goes has its hours.
  */
 import type { LevelStep, MeterHistory } from './history.ts'
-import { BANDS, bandLogs, type DayFeatures, residualsOf, sumOf } from './pattern-days.ts'
+import { BANDS, bandLogs, type DayFeatures, residualsOf, sumOf, usualsOf } from './pattern-days.ts'
 import { kindOf } from './pattern-profile.ts'
 import { snapFactor } from './ratio-factors.ts'
 import { median, spread } from './statistics.ts'
@@ -122,11 +122,12 @@ function isUniform(
   factor: number,
   within: number
 ): boolean {
+  const usuals = usualsOf(before)
   let told = 0
   for (let b = 0; b < BANDS; b++) {
-    const now = bandLogs(after, before, b)
+    const now = bandLogs(after, usuals, b)
     if (now.length < after.length / 2) continue
-    const usual = spread(bandLogs(before, before, b), 0)
+    const usual = spread(bandLogs(before, usuals, b), 0)
     if (Math.abs(median(now) - factor) > within + (1.5 * usual) / Math.sqrt(now.length)) return false
     told++
   }

@@ -59,6 +59,7 @@ export function notePhases(c: MeterContext): void {
   if (c.amps.every(x => x === null)) return
   const state = c.history.ratio.phases
   const weight = weightOf(c, state)
+  state.at = c.reading.slot
   if (noteGone(c)) return
   const leans = phaseLeans(c)
   if (!leans) return
@@ -72,7 +73,7 @@ export function notePhases(c: MeterContext): void {
     state.n = 0
   }
   state.n += weight
-  const gain = Math.max(weight / state.n, weight * KEEP)
+  const gain = weight * Math.max(1 / state.n, KEEP)
   for (let p = 0; p < 3; p++) {
     const away = (leans[p] as number) - (state.mean[p] as number)
     state.mean[p] = (state.mean[p] as number) + gain * away
@@ -94,7 +95,6 @@ export function notePhases(c: MeterContext): void {
 /** Slots that a reading stands for: currents that are read once an hour tell as much in a day as those of every slot. */
 function weightOf(c: MeterContext, state: PhaseState): number {
   const since = c.reading.slot - (state.at ?? c.reading.slot - 1)
-  state.at = c.reading.slot
   return Math.max(1, Math.min(since, Math.round(1 / c.slotHours)))
 }
 
@@ -430,9 +430,9 @@ function phaseFactor(c: MeterContext, lean: Omit<PhaseLean, 'factor'>): number |
 
 /** Transformers of a set differ by whole steps of the series, or by a step to a neighbour. */
 const WHOLE = [2, 3, 4, 5, 6, 8, 10, 20].flatMap(f => [f, 1 / f])
+const STEPS = [4 / 3, 1.5, 1.6, 5 / 3, 2, 2.5].flatMap(f => [f, 1 / f])
 /** What k may miss a whole step by (ln): of the large ones there are too many for more. */
 const WHOLE_MISS = { small: 0.1, large: 0.04 }
-const STEPS = [4 / 3, 1.5, 1.6, 5 / 3, 2, 2.5].flatMap(f => [f, 1 / f])
 
 /** The step that k is nearest to, within `tolerance` (ln). */
 function nearest(steps: readonly number[], k: number, tolerance: number): number | undefined {

@@ -35,11 +35,11 @@ function noteEnergy(c: MeterContext): void {
   if ((step.export ?? 0) > 0 || p <= 0) return
   const e = step.import
   const integral = powerIntegral(c, history.power, p)
-  // a register that stands still under load is stopped (rule zero-energy), not off by a factor
   const sums = history.ratio.energy
   const [le, lp, , , , known] = sums as [number, number, number, number, number, number]
   // what a power usually comes to; before that is known the two may be on different sides
   const usual = known >= CHANGE.slots && lp > 0 ? le / lp : 1 / Math.max(1, c.ct * c.pt)
+  // a register that stands still under load is stopped (rule zero-energy), not off by a factor
   if (e === 0 && usual * (history.unmet + integral) > STOPPED_COUNTS * history.resolution) return
   if (changed(history.ratio, e, integral, history.resolution)) sums.fill(0)
   if ((sums[5] as number) >= KEEP_SLOTS / 2) for (let n = 0; n < 6; n++) sums[n] = (sums[n] as number) / 2
@@ -182,10 +182,7 @@ const BEHIND_FIVE = 4.2
  * meter without transformers.
  */
 function isFiveToFive(c: MeterContext, ratedKva: number): boolean {
-  const stamp = c.reading.ratio
-  const [primary, secondary] = stamp
-    ? [stamp.ctPrimary, stamp.ctSecondary]
-    : [c.meter.ct.primary, c.meter.ct.secondary]
+  const { primary, secondary } = c.transformers.ct
   if (primary !== 5 || secondary !== 5) return false
   const top = c.history.ratio.loads.findLastIndex(count => (count ?? 0) > 0)
   return 2 ** ((top - LOAD_SHIFT * 1.2) / 2) * ratedKva < BEHIND_FIVE

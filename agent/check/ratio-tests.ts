@@ -37,11 +37,8 @@ const isUnset = (register: number) => register === 0 || register === 1
 
 /** Test 3. */
 export function testLegal(c: MeterContext): Finding {
-  const { ratio: stamp } = c.reading
-  const cp = stamp?.ctPrimary ?? c.meter.ct.primary
-  const cs = stamp?.ctSecondary ?? c.meter.ct.secondary
-  const pp = stamp?.ptPrimary ?? c.meter.pt.primary
-  const ps = stamp?.ptSecondary ?? c.meter.pt.secondary
+  const { ct, pt } = c.transformers
+  const [cp, cs, pp, ps] = [ct.primary, ct.secondary, pt.primary, pt.secondary]
   // a transformer of 5 A over 1 A is none: that is another mistake
   if (c.ct < 1 && isLegalCt(cs, cp) && cs > 5)
     return violated(
@@ -93,7 +90,7 @@ export function testSide(c: MeterContext): Finding {
   const state = c.history.ratio
   const settled = state.amps.length >= 8 || (state.amps.length === 0 && state.voltage.length >= 8)
   const mostAmps = c.limits.get('ratio-side', 'overCurrent') * Math.max(1, c.ctSecondary)
-  const ps = c.reading.ratio?.ptSecondary ?? c.meter.pt.secondary
+  const ps = c.transformers.pt.secondary
   const mostVolts =
     c.limits.get('ratio-side', 'overVoltage') * (ps >= 57 && ps <= 130 ? Math.max(100, ps) : 110)
   // a real overload passes; a register on the primary side is above most of the day, or far above at once

@@ -209,7 +209,7 @@ function likelyRatio(c: MeterContext, test: Finding): Record<string, number | st
   if (test.rule === 'ratio-side' || test.rule === 'ratio-identity')
     return { factor: off, likely: 'sides mixed' }
   const ratio = c.ct / off
-  const secondary = c.reading.ratio?.ctSecondary ?? c.meter.ct.secondary
+  const { secondary } = c.transformers.ct
   // the balance measures: a rung that is beside what it measured is not the transformer
   const beside = test.rule === 'ratio-balance' ? 0.025 : 0.05
   return { factor: off, likelyCt: ctText(ratio, secondary === 1 ? 1 : 5, beside) }

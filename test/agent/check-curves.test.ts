@@ -4,6 +4,7 @@ import { Areas } from '../../agent/check/areas.ts'
 import { type BalanceVerdict, judgeBalance, judgeLately } from '../../agent/check/balance.ts'
 import { columnsOf } from '../../agent/check/balance-columns.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
+import { checkReading } from '../../agent/check/check-reading.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
 import { decodeHistory, emptyHistory, encodeHistory, type MeterHistory } from '../../agent/check/history.ts'
 import { inferParents } from '../../agent/check/infer-parents.ts'
@@ -698,7 +699,6 @@ t.test('a parent that nobody named, above small meters and behind the ratios of 
 })
 
 t.test('ratio: a register that stops and a phase that is bypassed are other faults', async t => {
-  const { checkReading } = await import('../../agent/check/check-reading.ts')
   const meter = meterPoint({ ratedKva: 60 })
   const ratios = (stops: boolean, bypass: number) => {
     const rnd = random(9)
@@ -725,8 +725,6 @@ t.test('ratio: a register that stops and a phase that is bypassed are other faul
 })
 
 t.test('flat-line: a pump that starts within the slot whose register was read before', async t => {
-  const { checkReading } = await import('../../agent/check/check-reading.ts')
-  const { emptyHistory } = await import('../../agent/check/history.ts')
   const meter = meterPoint({ ratedKva: 50 })
   const history = emptyHistory()
   const rnd = random(7)
@@ -853,8 +851,6 @@ t.test('a balance that is mended is no longer held against the meter', async t =
 })
 
 t.test('six weeks of memory fit in 4 KiB', async t => {
-  const { checkReading } = await import('../../agent/check/check-reading.ts')
-  const { emptyHistory } = await import('../../agent/check/history.ts')
   const fleet = makeFleet({ seed: 8, days: 45, areas: 1, children: 1, dayOfYear: 10 })
   const meter = fleet.meters[0]
   if (!meter) throw new Error('no meter')
