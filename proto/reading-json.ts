@@ -213,6 +213,8 @@ function parseRatio(given: unknown): RatioStamp | null {
 const EPOCH_MS = 1e11
 /** Numbers of seconds above it are counted since 1970: from a slot's end they would be 31 years. */
 const EPOCH_S = 1e9
+/** Milliseconds from the slot's end may be as many where a profile is read weeks later; but not those that fall on the very day. */
+const DAY_MS = 86_400_000
 
 /** A time from the slot's end, in units of unitMs; an absolute one, text or number, is made relative. */
 function relative(given: unknown, endMs: number, unitMs: 1 | 1000): number | null {
@@ -220,7 +222,9 @@ function relative(given: unknown, endMs: number, unitMs: 1 | 1000): number | nul
   if (at !== undefined) return Math.round((at - endMs) / unitMs)
   if (typeof given !== 'number' || !Number.isFinite(given)) return null
   if (given > EPOCH_MS) return Math.round((given - endMs) / unitMs)
-  return Math.round(unitMs === 1000 && given > EPOCH_S ? given - endMs / 1000 : given)
+  if (given > EPOCH_S && (unitMs === 1000 || Math.abs(given * 1000 - endMs) < DAY_MS))
+    return Math.round((given * 1000 - endMs) / unitMs)
+  return Math.round(given)
 }
 
 function integerOf(given: unknown): number | undefined {

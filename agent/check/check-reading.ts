@@ -79,7 +79,7 @@ export function checkReading(
   options: CheckOptions
 ): CheckedReading {
   const own = 'rules' in limits ? limitsOf(limits, meter.rules) : limits
-  if (isGap(reading) || reading.values.every(([, value]) => value === null))
+  if (isGap(reading) || reading.values.every(entry => entry[1] === null))
     return { reading, flags: [], findings: [violated('gap', { reason: reading.quality & 0xff })] }
   const slotHours = options.slotSeconds / 3600
   const c = meterContext(meter, reading, history, own, slotHours, (values, ctSecondary, direct, high) =>

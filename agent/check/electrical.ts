@@ -177,8 +177,7 @@ export function checkEnergyAgainstCurrent(c: MeterContext): Finding[] {
   if (counts < c.limits.get('zero-energy', 'counts') || (currents > 0 && flowing === 0))
     out.push(noEvidence('zero-energy', 'load too low'))
   // a register that counts too little is not stopped: test 7 of the ratio says by what factor
-  else if (gained >= STILL_COUNTS * c.history.resolution)
-    out.push(holds('zero-energy', { kwh: gained / 1000, expectedKwh: round(integral / 1000) }))
+  else if (gained >= STILL_COUNTS * c.history.resolution) out.push(holds('zero-energy'))
   else {
     const ratio = gained / integral
     const level = c.limits.get('zero-energy', 'ratio') / Math.max(0.001, ratio)

@@ -1,6 +1,6 @@
 /** Events the meter itself counted or shows in its status words (DL/T 645-2007 annex C). */
 import type { MeterContext } from './context.ts'
-import { type Finding, violated } from './finding.ts'
+import { type Finding, holds, violated } from './finding.ts'
 import { ID } from './item-values.ts'
 
 /** Counter item to rule. */
@@ -36,26 +36,29 @@ const BITS: readonly { readonly item: number; readonly bit: number; readonly rul
 
 /** One finding a rule with something to say; silence otherwise (an event rule has no steady "holds" without its item). */
 export function checkEvents(c: MeterContext): Finding[] {
-  const rose = new Map<string, Record<string, number>>()
-  const read = new Set<string>()
+  const rose: Record<string, Record<string, number>> = {}
+  const read: string[] = []
+  const noteRead = (rule: string) => {
+    if (!read.includes(rule)) read.push(rule)
+  }
   for (const { item, rule } of COUNTERS) {
     const now = c.values.get(item)
     if (now === undefined) continue
-    read.add(rule)
+    noteRead(rule)
     const before = c.history.counters[item]
     if (before !== undefined && now > before)
-      rose.set(rule, { ...rose.get(rule), [`item${item}`]: now, by: now - before })
+      rose[rule] = { ...rose[rule], [`item${item}`]: now, by: now - before }
   }
   for (const { item, bit, rule } of BITS) {
     const word = c.values.get(item)
     if (word === undefined) continue
-    read.add(rule)
-    if ((word >> bit) & 1) rose.set(rule, { ...rose.get(rule), [`item${item}`]: word })
+    noteRead(rule)
+    if ((word >> bit) & 1) rose[rule] = { ...rose[rule], [`item${item}`]: word }
   }
   const findings: Finding[] = []
   for (const rule of read) {
-    const numbers = rose.get(rule)
-    findings.push(numbers ? violated(rule, numbers) : { rule, verdict: 'holds', level: 0, numbers: {} })
+    const numbers = rose[rule]
+    findings.push(numbers ? violated(rule, numbers) : holds(rule))
   }
   const failed = c.values.get(ID.powerDownCount)
   const before = c.history.counters[ID.powerDownCount]

@@ -1,6 +1,6 @@
 /** Phases against each other: reversed current transformers, crossed phases, and a single-phase meter that is bypassed. */
 import type { MeterContext } from './context.ts'
-import { type Finding, holds, noEvidence, round, violated } from './finding.ts'
+import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import { amps, ID, totalPower } from './item-values.ts'
 
 const COS_120 = (2 * Math.PI) / 3
@@ -75,27 +75,27 @@ export function checkWiring(c: MeterContext): Finding[] {
   const full = c.ct > 1 ? c.ctSecondary : 5
   const cos = cosines(c, c.limits.get('phase-reversed', 'floor') * full)
   if (!cos) return [...out, checkBackward(c), noEvidence('phase-swap', 'no phase power')]
-  const numbers = {
+  const numbers = () => ({
     cosA: round(cos[0] as number, 3),
     cosB: round(cos[1] as number, 3),
     cosC: round(cos[2] as number, 3)
-  }
+  })
   const crossed = crossedPair(cos)
   if (crossed)
     return [
       ...out,
-      violated('phase-swap', { ...numbers, phases: crossed }, { flag: 'phase', cause: 'swapped' })
+      violated('phase-swap', { ...numbers(), phases: crossed }, { flag: 'phase', cause: 'swapped' })
     ]
-  out.push(holds('phase-swap', numbers))
+  out.push(holds('phase-swap'))
   const backward = cos.map((x, n) => (x < -0.3 ? 'ABC'[n] : '')).join('')
-  if (backward === '' || backward.length === 3) out.push(holds('phase-reversed', numbers))
+  if (backward === '' || backward.length === 3) out.push(holds('phase-reversed'))
   else {
     // generation on one phase looks the same by day: where the meter exports, it must last through a night
     const needed = c.history.exports ? 24 / c.slotHours : 0
     const finding =
       c.history.backwardSlots < needed
         ? noEvidence('phase-reversed', 'may be generation')
-        : violated('phase-reversed', { ...numbers, phases: backward }, { flag: 'phase', cause: 'reversed' })
+        : violated('phase-reversed', { ...numbers(), phases: backward }, { flag: 'phase', cause: 'reversed' })
     out.push(finding)
   }
   return out
@@ -141,8 +141,10 @@ function checkNeutral(c: MeterContext): Finding {
   if (most < c.limits.get('neutral-bypass', 'floor')) return noEvidence('neutral-bypass', 'current too low')
   const share = Math.abs(Math.abs(phase) - Math.abs(neutral)) / most
   const level = share / c.limits.get('neutral-bypass', 'share')
-  const numbers = { phaseAmps: round(phase), neutralAmps: round(neutral), percent: round(100 * share) }
-  return level > 1
-    ? violated('neutral-bypass', numbers, { flag: 'phase', cause: 'bypass' })
-    : holds('neutral-bypass', numbers)
+  const numbers = () => ({
+    phaseAmps: round(phase),
+    neutralAmps: round(neutral),
+    percent: round(100 * share)
+  })
+  return judge('neutral-bypass', level, numbers, { flag: 'phase', cause: 'bypass' })
 }
