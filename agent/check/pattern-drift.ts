@@ -25,34 +25,36 @@ export function judgeDrift(
   return (
     (against && judgeWeeks(days, own, against, limits)) ??
     judgeWeeks(days, own, undefined, limits) ??
-    judgeSteep(days, peers, limits.sigmas)
+    judgeSteep(days.slice(-28), peers, limits.sigmas) ??
+    judgeSteep(days.slice(-21), peers, limits.sigmas)
   )
 }
 
-/** Days of a steep fall: at least, its least depth (ln), what a straight line must explain of it, and the most that a day may miss it (ln). */
-const STEEP = { days: 18, fall: 0.45, r2: 0.9, rest: 0.09, peers: 0.3 }
+/** Days of a steep fall: at least, the most that a day may miss its line (ln), and what share of it the peers may share. */
+const STEEP = { days: 18, rest: 0.09, peers: 0.3 }
+/** The least depth of it (ln), and what a straight line must explain: of a meter by itself, and of one whose peers are known not to fall. */
+const ALONE = { fall: 0.45, r2: 0.9 }
+const BESIDE_PEERS = { fall: 0.35, r2: 0.8 }
 
 /**
  * A fall so steep and straight, on all parts of the day alike, that no season makes it: told within weeks. Days of rest are measured
  * against their like, so that the level of a week-end is no part of the line.
  */
 function judgeSteep(
-  days: readonly DayFeatures[],
+  part: readonly DayFeatures[],
   peers: Peers | undefined,
   least: number
 ): PatternVerdict | undefined {
-  if (days.length < STEEP.days) return undefined
-  const part = days.slice(-4 * 7)
+  if (part.length < STEEP.days) return undefined
   const total = alongDays(part, one => sumOf(one.bands))
   const line = total && fitLine(total)
-  if (!line || -line.slope * part.length < STEEP.fall || line.r2 < STEEP.r2 || line.rest > STEEP.rest)
-    return undefined
+  if (!line || line.rest > STEEP.rest) return undefined
   const fall = -line.slope * part.length
   const others = part.flatMap(one => peers?.days.get(one.day)?.total ?? [])
-  if (
-    others.length >= STEEP.days / 2 &&
-    median(others.slice(-5)) - median(others.slice(0, 5)) < -STEEP.peers * fall
-  )
+  const isBeside = others.length >= STEEP.days / 2
+  const bound = isBeside ? BESIDE_PEERS : ALONE
+  if (fall < bound.fall || line.r2 < bound.r2) return undefined
+  if (isBeside && median(others.slice(-5)) - median(others.slice(0, 5)) < -STEEP.peers * fall)
     return undefined
   // neither a step nor an end of the fall: each third falls
   const third = Math.floor(part.length / 3)
@@ -63,7 +65,7 @@ function judgeSteep(
     (middles[0] as number) - (middles[1] as number),
     (middles[1] as number) - (middles[2] as number)
   ]
-  if (Math.min(...steps) < 0.2 * fall) return undefined
+  if (Math.min(...steps) < 0.15 * fall) return undefined
   for (const b of ALL_BANDS) {
     const band = alongDays(part, one => one.bands[b] as number)
     const own = band && fitLine(band)

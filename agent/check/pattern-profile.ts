@@ -83,6 +83,20 @@ export function expect(profile: Profile, bin: number, reach = 1): Expectation {
   return { top, low, spread, count }
 }
 
+/** The bins of the same hour on the other two kinds of day. */
+export const otherKinds = (bin: number): number[] => [
+  (bin + HALF_HOURS) % BINS,
+  (bin + 2 * HALF_HOURS) % BINS
+]
+
+/** The band that takes in both; as often seen as the better known of the two. */
+export const widened = (a: Expectation, b: Expectation): Expectation => ({
+  top: Math.max(a.top, b.top),
+  low: Math.min(a.low, b.low),
+  spread: Math.max(a.spread, b.spread),
+  count: Math.max(a.count, b.count)
+})
+
 /**
  * The unit deviations are counted in: the geometric mean of the spread at this hour and of one for the whole meter, so that
  * a burst in a quiet hour is less news than the quiet alone would make it.

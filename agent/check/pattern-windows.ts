@@ -34,7 +34,26 @@ export function isNew(before: readonly number[], recent: readonly number[], midd
     run++
     if (n < before.length) alike++
   })
-  return alike <= Math.max(1, 0.08 * before.length) || run >= longest + 3
+  if (alike > Math.max(1, 0.08 * before.length) && run < longest + 3) return false
+  return (
+    alike === 0 ||
+    chanceOf(recent.filter(r => r < 0.6 * middle).length, recent.length, alike, before.length) < CHANCE
+  )
+}
+
+/** probability under which low days are no chance any more, where there were such days before */
+const CHANCE = 1e-4
+
+/** Probability of at least so many low days of a window, where the days before had `alike`. */
+function chanceOf(low: number, window: number, alike: number, before: number): number {
+  const p = (alike + 1) / (before + 2)
+  let sum = 0
+  let ways = 1
+  for (let k = 0; k <= window; k++) {
+    if (k >= low) sum += ways * p ** k * (1 - p) ** (window - k)
+    ways *= (window - k) / (k + 1)
+  }
+  return sum
 }
 
 /** Own residuals less what the peers explain. The share they explain is learned from the days before. */

@@ -11,9 +11,11 @@ import {
   kindOf,
   learn,
   noteStray,
+  otherKinds,
   scaleOf,
   scoreOf,
-  strayOf
+  strayOf,
+  widened
 } from './pattern-profile.ts'
 import { dayOf } from './sum-check.ts'
 
@@ -52,6 +54,16 @@ function usualOf(c: MeterContext, bin: number): Expectation {
   return expect(c.history.pattern.profile, bin, Math.max(1, Math.round(quartersOf(c) / 2)))
 }
 
+/** The same; of a Saturday or Sunday that was seen once, what the other days do at that hour is usual too. */
+function usualOfAnyDay(c: MeterContext, bin: number): Expectation {
+  const own = usualOf(c, bin)
+  if (own.count === 0 || isVisited(c, own)) return own
+  return otherKinds(bin)
+    .map(other => usualOf(c, other))
+    .filter(one => isVisited(c, one))
+    .reduce(widened, own)
+}
+
 const isVisited = (c: MeterContext, usual: Expectation) =>
   usual.count >= Math.max(2, TAUGHT_VISITS / quartersOf(c))
 
@@ -68,7 +80,7 @@ const youth = (c: MeterContext) => Math.max(0, 1 - taughtShare(c) / 2)
 /** The loads this meter shows around this time of week; undefined until it is taught (about a week). */
 export function usualBand(c: MeterContext, options: CheckOptions): { top: number; low: number } | undefined {
   const { profile } = c.history.pattern
-  const usual = usualOf(c, binAt(c, options))
+  const usual = usualOfAnyDay(c, binAt(c, options))
   if (!isVisited(c, usual) || taughtShare(c) < 1) return undefined
   const own = c.limits.get('spike', 'recordFactor') * strayOf(profile)
   const reach = Math.max(4, own) * scaleOf(usual, spreadFloor(c))
