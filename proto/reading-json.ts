@@ -85,7 +85,7 @@ export function readingToJson(reading: Reading, slotSeconds: number): ReadingJso
 /**
  * The reading of a JSON form. Lenient towards other writers: slot or slotStart, item by id, key or OBIS code, values as text or number,
  * times as numbers (from the end of the slot, or since 1970) or ISO text, anything unknown left out. Digits below the catalogue's exponent are rounded.
- * @throws CodecError CODEC_SHAPE when meter or slot cannot be told
+ * @throws CodecError CODEC_SHAPE when meter or slot cannot be told, or values are neither list nor mapping
  */
 export function readingFromJson(json: unknown, slotSeconds: number): Reading {
   const raw = asObject(json)
@@ -103,7 +103,7 @@ export function readingFromJson(json: unknown, slotSeconds: number): Reading {
         : Math.floor(start / (slotSeconds * 1000))
   if (slot === undefined)
     throw new CodecError('CODEC_SHAPE', 'a reading needs its slot or slotStart', { at: meter })
-  const values = parseValues(listed(raw['values']))
+  const values = parseValues(listed(raw['values'], meter))
   const endMs = slotEndMs(slot, slotSeconds)
   const source = raw['source']
   return {
@@ -122,10 +122,20 @@ export function readingFromJson(json: unknown, slotSeconds: number): Reading {
   }
 }
 
-/** A list of values, or a mapping from item ids, keys or OBIS codes. */
-function listed(given: unknown): readonly unknown[] {
+/** A list of values, or a mapping from item ids, keys or OBIS codes; of a gap nothing. */
+function listed(given: unknown, meter: string): readonly unknown[] {
   if (Array.isArray(given)) return given
-  return Object.entries(asObject(given) ?? {}).map(([item, value]) => ({ item, value }))
+  const mapping = asObject(given ?? {})
+  if (!mapping)
+    throw new CodecError(
+      'CODEC_SHAPE',
+      `values of a reading are a list or a mapping, not ${JSON.stringify(given)}`,
+      {
+        at: meter,
+        next: 'give {"meter": ..., "slot": ..., "values": [{"key": "active-import-total", "value": "12.34"}]}'
+      }
+    )
+  return Object.entries(mapping).map(([item, value]) => ({ item, value }))
 }
 
 function parseValues(list: readonly unknown[]): ItemValue[] {

@@ -1,7 +1,8 @@
 /** Line-loss balance of one transformer area: a parent meter and the meters under it. */
 import type { MeterPoint } from '../ports.ts'
-import { type BalanceResult, judgeLately, lossOf, type MeterRatio } from './balance.ts'
+import { type BalanceResult, judgeLately, lossOf } from './balance.ts'
 import { type BalanceRow, type Columns, columnsOf, mend } from './balance-columns.ts'
+import type { MeterRatio } from './balance-factor.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from './balance-phase.ts'
 import { type Finding, holds, judge, noEvidence, round, violated } from './finding.ts'
 import { LEAN, type PhaseLean } from './ratio-phase.ts'
@@ -40,6 +41,8 @@ const isAnother = (before: SlotEnergy | undefined, now: SlotEnergy | undefined) 
 
 /** Least ln of a factor that is mended before a phase is looked at. */
 const MENDED = 0.1
+/** Share of the parent up to which a meter that counts none leaves the others to be judged. */
+const SMALL_SHARE = 0.05
 /** Hours without which nothing is judged. */
 const LEAST_ROWS = 60
 
@@ -58,6 +61,8 @@ export class Area {
   #lastSlot = -1
   /** children, and the parent last */
   readonly meters: readonly MeterPoint[]
+  /** the largest share of the parent's energy that a silent meter had */
+  readonly #shares = new Map<string, number>()
   /** what each meter contributed last */
   readonly #last: (SlotEnergy | undefined)[] = []
 
@@ -167,7 +172,8 @@ export class Area {
     known: (meter: string) => KnownFault | undefined = () => undefined
   ): Map<string, Finding> {
     const out = new Map<string, Finding>()
-    if (this.meters.some(meter => known(meter.id) === 'silent')) {
+    const silent = this.meters.filter(meter => known(meter.id) === 'silent')
+    if (silent.some(meter => !(this.#shareOf(meter) <= SMALL_SHARE))) {
       // hours without a meter's energy cannot be laid to the others
       this.#rows = []
       return out
@@ -194,8 +200,9 @@ export class Area {
     )
     const result = judgeLately(rows, [...ratios, own], this.#limits.get('ratio-balance', 'sigmas'), {
       held,
-      erratic: held.filter(index => faults[index] === 'erratic'),
-      leaning
+      erratic: [...faults.keys()].filter(index => ['erratic', 'silent'].includes(faults[index] ?? '')),
+      leaning,
+      missing: silent.length > 0
     })
     for (const c of result.coefficients) {
       if (c.index >= columns.length || c.error > 0.08 * c.value) continue
@@ -228,6 +235,18 @@ export class Area {
     }
     this.#judgePhases(rows, groups, result.off, ratioOf, out)
     return out
+  }
+
+  /** Share of the parent's energy that a meter had when it last recorded any; NaN while that is unknown. */
+  #shareOf(meter: MeterPoint): number {
+    const n = this.children.indexOf(meter)
+    let [own, all] = [0, 0]
+    for (const row of this.#rows) {
+      own += Math.abs(n < 0 ? row.parent : (row.children[n] as number))
+      all += row.parent
+    }
+    if (all > 0) this.#shares.set(meter.id, Math.max(own / all, this.#shares.get(meter.id) ?? 0))
+    return this.#shares.get(meter.id) ?? Number.NaN
   }
 
   /** Children, alone in their column, one of whose phases leans as with another transformer. */

@@ -118,14 +118,18 @@ export class Areas {
     return out
   }
 
-  /** The balance of an area anew: what it said before is no longer said where it is not said again. */
+  /**
+   * The balance of an area anew: what it said before is no longer said where it is not said again. Hours without a meter's energy take
+   * nothing back.
+   */
   #judge(area: Area, known?: (meter: string) => KnownFault | undefined): void {
     const found = area.judgeRatios(id => this.#energy.get(id), known)
     if (found.size === 0) return
+    const isPartial = area.meters.some(meter => known?.(meter.id) === 'silent')
     for (const meter of area.meters) {
       const finding = found.get(meter.id)
       if (finding) this.#balance.set(meter.id, finding)
-      else this.#balance.delete(meter.id)
+      else if (!isPartial) this.#balance.delete(meter.id)
     }
   }
 

@@ -5,6 +5,15 @@
  */
 import type { BalanceRow } from './balance-columns.ts'
 import {
+  type FactorContext,
+  factorNear,
+  isAmong,
+  isExact,
+  isNoRung,
+  type MeterRatio,
+  TINY
+} from './balance-factor.ts'
+import {
   choose,
   errorsOf,
   fitOf,
@@ -15,7 +24,7 @@ import {
 } from './balance-steps.ts'
 import { round } from './finding.ts'
 import { fitRows } from './least-squares.ts'
-import { likelyFactors, type NamedFactor, namedFactors, nearestCt } from './ratio-factors.ts'
+import { likelyFactors } from './ratio-factors.ts'
 import { median } from './statistics.ts'
 
 export interface Coefficient {
@@ -50,13 +59,6 @@ export interface BalanceResult {
   readonly off: ReadonlyMap<number, number>
 }
 
-export interface MeterRatio {
-  readonly ct: number
-  readonly pt: number
-  /** no transformer could be wrong: a single-phase meter, or several summed */
-  readonly direct?: boolean
-}
-
 const total = (rows: readonly BalanceRow[], pick: (row: BalanceRow) => number) =>
   rows.reduce((sum, row) => sum + pick(row), 0)
 
@@ -67,15 +69,13 @@ export function lossOf(rows: readonly BalanceRow[]): number {
 }
 
 /** What is known of the area besides its rows. */
-export interface BalanceContext {
+export interface BalanceContext extends FactorContext {
   /** children whose energy another rule contradicts: they keep a coefficient of their own */
   readonly held?: readonly number[]
   /** those of them whose energy is not wrong by one factor: what such a child lacks may look like another one's */
   readonly erratic?: readonly number[]
   /** factor by which a phase of a child that leans would have it off, by child */
   readonly leaning?: ReadonlyMap<number, number>
-  /** rows of the last days only: coefficients are left out where nothing is wrong */
-  readonly late?: boolean
 }
 
 /**
@@ -88,10 +88,13 @@ export function judgeBalance(
   rows: readonly BalanceRow[],
   ratios: readonly MeterRatio[],
   sigmas: number,
-  context: BalanceContext = {}
+  known: BalanceContext = {}
 ): BalanceResult {
   const children = rows[0]?.children.length ?? 0
   const loss = lossOf(rows)
+  // where a column has nothing there is nothing to hold
+  const held = known.held?.filter(i => rows.some(row => row.children[i] !== 0)) ?? []
+  const context = { ...known, held }
   const nothing = { verdicts: [], loss, rows: rows.length, off: new Map<number, number>() }
   if (children === 0 || rows.length < Math.max(60, 2 * children))
     return { ...nothing, coefficients: [], residual: Number.NaN }
@@ -103,7 +106,7 @@ export function judgeBalance(
   const { fit, products, wrong } = parent?.solved ?? own
   const named = parent
     ? []
-    : wrong.flatMap(one => nameChild(one, fit, products, ratios, coefficients, sigmas, context.late) ?? [])
+    : wrong.flatMap(one => nameChild(one, fit, products, ratios, coefficients, sigmas, context) ?? [])
   const off = new Map(fit.chosen.map((i, n) => [i, 1 / Math.max(1e-6, fit.values[n] as number)]))
   for (const { who, factor } of named) off.set(who, factor)
   const lossAfter = lossWith(products.rows, off)
@@ -248,7 +251,7 @@ function nameChild(
   ratios: readonly MeterRatio[],
   coefficients: readonly Coefficient[],
   sigmas: number,
-  late = false
+  context: BalanceContext
 ): Named | undefined {
   const n = fit.chosen.indexOf(who)
   const value = fit.values[n] as number
@@ -277,7 +280,7 @@ function nameChild(
   const most = apart > 2 * sigmas ? SURELY_APART : APART
   if (rival < most * fit.residual || apart < sigmas) return undefined
   if (!isSteady(who, value, fit, products)) return undefined
-  const factor = factorNear(value, error, ratio, late)
+  const factor = factorNear(value, error, ratio, context)
   if (factor === undefined) return undefined
   return {
     who,
@@ -297,8 +300,6 @@ const SHARP = 0.03
 const CLEAR = 0.011
 /** Factor from which a meter records more than any error of the others would have it. */
 const LARGE = 1.5
-/** Of a coefficient next to nothing, that of ten or twenty times too much, the error counts by itself; and by how much (ln) its factor may be missed. */
-const TINY = { most: 0.15, error: 0.02, miss: 0.3 }
 
 const isBlunt = (value: number, error: number, clear: boolean) =>
   error > (clear && value > 0 && value < TINY.most ? TINY.error : BLUNT * value)
@@ -313,15 +314,8 @@ const TOLD = 0.1
 /** Coefficient below which no child's can be. */
 const ABSURD = -0.05
 
-/** How near (ln) to a rung a coefficient is that counts as one, and how far one is that counts as none. */
+/** How near (ln) to a rung a coefficient is that counts as one. */
 const ON_RUNG = 0.03
-const OFF_RUNG = 0.06
-
-/** Whether no transformer of the series would give a child that coefficient: of two that explain alike it is the other one. */
-function isNoRung(value: number, ratio: MeterRatio | undefined): boolean {
-  if (!ratio || ratio.direct || value <= 0 || ratio.pt !== 1) return false
-  return Math.min(nearestCt(ratio.ct * value, 5).off, nearestCt(ratio.ct * value, 1).off) > OFF_RUNG
-}
 
 /** A transformer has one ratio: at low and at high load, early and late. */
 function isSteady(who: number, value: number, fit: StepFit, products: Products): boolean {
@@ -335,47 +329,6 @@ function isSteady(who: number, value: number, fit: StepFit, products: Products):
   }
   return true
 }
-
-/**
- * Factor a coefficient stands for: a likely one that agrees with it, a common one, or the inverse itself where it is sharp.
- * @param late it began lately: then a share of no transformer is part of a load that is gone
- */
-function factorNear(value: number, error: number, ratio: MeterRatio, late: boolean): number | undefined {
-  const measured = 1 / value
-  const most = value < TINY.most ? TINY.miss : 0.1
-  const within = Math.min(most, Math.max(0.02, (3 * error) / value))
-  const nearest = (factors: readonly number[]) => {
-    let best: number | undefined
-    for (const factor of factors) {
-      const off = Math.abs(Math.log(factor / measured))
-      if (off <= within && (best === undefined || off < Math.abs(Math.log(best / measured)))) best = factor
-    }
-    return best
-  }
-  return (
-    nearest(likelyFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
-    nearest(namedFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
-    nearest(RUNGS) ??
-    (error < 0.02 * value && !(late && value > 1) ? measured : undefined)
-  )
-}
-
-/** How near (ln) the coefficient must be to the factor to be just that one; a large factor is no load whatever its digits. */
-const EXACT = 0.012
-const EXACT_LARGE = 0.04
-
-function isExact(factor: number, value: number, error: number, ratio: MeterRatio): boolean {
-  const isLarge = Math.abs(Math.log(factor)) > 1.2
-  const within = isLarge ? EXACT_LARGE : EXACT
-  if (error > (isLarge ? 0.015 : 0.01) * value || Math.abs(Math.log(factor * value)) > within) return false
-  return isAmong(namedFactors(ratio.ct, ratio.pt), factor)
-}
-
-const isAmong = (factors: readonly NamedFactor[], factor: number) =>
-  factors.some(one => Math.abs(one.value / factor - 1) < 1e-3)
-
-/** Quotients of neighbouring transformers of the series. */
-const RUNGS = [4 / 3, 3 / 4, 3 / 2, 2 / 3, 5 / 2, 2 / 5, 6, 1 / 6, 8, 1 / 8, 15, 1 / 15, 30, 1 / 30]
 
 /** Whether the parent's own ratio explains the gap better than as many children. */
 function parentOff(

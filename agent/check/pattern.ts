@@ -123,12 +123,13 @@ function checkSpike(c: MeterContext, options: CheckOptions): Finding {
   const floor = spreadFloor(c)
   // a day of the week seen once only has the meter's peak to go by; a kettle at an odd hour is no spike, half the peak of a works is
   const isKnown = taughtShare(c) >= 1 && isVisited(c, usual)
-  const score = isKnown && load >= leastKva(c) ? scoreOf(load, usual, floor) : 0
+  const least = Math.max(leastKva(c), c.limits.get('spike', 'least') * (c.meter.ratedKva ?? 0))
+  const score = isKnown && load >= least ? scoreOf(load, usual, floor) : 0
   const limit = spikeLimit(c)
   const share = c.limits.get('spike', 'share') * c.history.peak
   const isLarge = load >= share || (load >= share / 2 && score >= FAR * limit)
   // the first working day of a meter that was watched over a week-end only is no record of anything
-  const beyond = usual.count > 0 ? load / Math.max(peakLimit(c), leastKva(c)) : 0
+  const beyond = usual.count > 0 ? load / Math.max(peakLimit(c), least) : 0
   const level = Math.max(isLarge ? score / limit : 0, beyond)
   const numbers = () => ({
     loadKva: round(load),

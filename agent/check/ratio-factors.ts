@@ -44,6 +44,15 @@ export function nearestCt(ratio: number, secondary: number): { primary: number; 
   return best
 }
 
+/** Steps of the series that are built in numbers. */
+const USUAL_SERIES = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 7.5, 8]
+
+/** The smallest usual CT primary that carries the current, A; what a consumer of it is fitted with. */
+export function fittingCt(amps: number): number {
+  const decade = 10 ** Math.floor(Math.log10(amps))
+  return decade * (USUAL_SERIES.find(step => step * decade >= amps * (1 - 1e-6)) ?? 10)
+}
+
 export interface NamedFactor {
   readonly name: string
   readonly value: number

@@ -5,7 +5,7 @@ import type { RatioState } from './history.ts'
 import { totalPower } from './item-values.ts'
 import { powerIntegral, slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
-import { nearestCt, snapFactor } from './ratio-factors.ts'
+import { fittingCt, nearestCt, snapFactor } from './ratio-factors.ts'
 import { notePhases, type PhaseLean, testPhases } from './ratio-phase.ts'
 
 /** Bins of half an octave from 1/64 to 16384 of the rated load: HV values multiplied twice are thousands of it. */
@@ -171,7 +171,11 @@ function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: num
   const [factor] = fits.sort(
     (a, b) => Math.abs(Math.log(kva / a / ratedKva / 1.3)) - Math.abs(Math.log(kva / b / ratedKva / 1.3))
   )
-  return factor === undefined ? undefined : { kva: round(kva), factor }
+  // 5/5 has lost all its digits: what such a consumer is fitted with
+  const lost =
+    c.ct === 1 && c.pt === 1 ? c.ctSecondary / fittingCt((1000 * ratedKva) / (Math.sqrt(3) * 400)) : 0
+  const named = factor ?? (lost > 0 && lost < SMALL.share ? lost : undefined)
+  return named === undefined ? undefined : { kva: round(kva), factor: round(named, 6) }
 }
 
 /** kVA that a meter behind transformers can show on three phases of 400 V: 6 A. */

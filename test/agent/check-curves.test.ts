@@ -85,11 +85,16 @@ t.test('a reading as JSON, there and back', async t => {
     'times that others count from 1970'
   )
   t.match(readingFromJson({ ...since1970, meterTime: endMs + 2000 }, 900), { meterTime: 2 })
-  t.match(readingFromJson({ ...since1970, readAt: endMs / 1000 + 2 }, 900), { readAt: 2000 }, 'in seconds too')
+  t.match(
+    readingFromJson({ ...since1970, readAt: endMs / 1000 + 2 }, 900),
+    { readAt: 2000 },
+    'in seconds too'
+  )
   const late = { ...since1970, readAt: 30 * 86_400_000, meterTime: -400 * 86_400 }
   t.match(readingFromJson(late, 900), { readAt: late.readAt, meterTime: late.meterTime }, 'a late one stays')
   t.throws(() => readingFromJson({ slot: 1 }, 900), { code: 'CODEC_SHAPE' })
   t.throws(() => readingFromJson({ meter: 'X' }, 900), { code: 'CODEC_SHAPE' })
+  t.throws(() => readingFromJson({ meter: 'X', slot: 1, values: 3 }, 900), { code: 'CODEC_SHAPE' })
   for (const ms of [0, 951_782_399_000, 951_782_400_000, 1_790_000_000_123, 4_107_542_399_000]) {
     t.equal(formatInstant(ms), new Date(ms).toISOString().replace('.000', ''))
     t.equal(parseInstant(new Date(ms).toISOString()), ms)
