@@ -13,6 +13,7 @@ import { type DayFeatures, type Peers, type Residual, weeklyLogs } from '../../a
 import { judgeDrift } from '../../agent/check/pattern-drift.ts'
 import { judgeDays } from '../../agent/check/pattern-judge.ts'
 import { judgePhases } from '../../agent/check/pattern-phases.ts'
+import { isNew } from '../../agent/check/pattern-windows.ts'
 import { isLegalCt, isLegalPt, nearestCt, snapFactor } from '../../agent/check/ratio-factors.ts'
 import { judgeStep, noteOutage } from '../../agent/check/ratio-level.ts'
 import type { PhaseLean } from '../../agent/check/ratio-phase.ts'
@@ -835,6 +836,23 @@ t.test('balance: what other rules know of a meter', async t => {
     t.not(finding.verdict, 'violated', id)
   t.equal(wrong(id => (id === 'C3' ? 'silent' : undefined)).size, 0, 'hours without a meter are none')
   t.equal(wrong().size, 0, 'and are not used later')
+  // a small child that counts none leaves the others to be told
+  const area = new Area(parent, children, sharedLimits(RULES, {}), 3600)
+  areaRows(15, 260, child => (child === 1 ? 0.5 : 1)).forEach((row, hour) => {
+    const drawn = row.children[4] as number
+    const counted = hour < 80 ? 0.1 * drawn : 0
+    area.note(SLOT + hour, id => {
+      const kwh = id === 'P' ? row.parent - 0.9 * drawn : id === 'C4' ? counted : row.children[Number(id[1])]
+      return { ...one, kwh: kwh as number }
+    })
+    if (hour === 79) area.judgeRatios(() => ({ ...one, kwh: 1 }))
+  })
+  const without = area.judgeRatios(
+    () => ({ ...one, kwh: 1 }),
+    id => (id === 'C4' ? 'silent' : undefined)
+  )
+  t.match(without.get('C1'), { verdict: 'violated', factor: 0.5 }, 'a small child that counts none')
+  t.equal([...without.values()].filter(found => found.verdict === 'violated').length, 1)
 })
 
 t.test('a balance that is mended is no longer held against the meter', async t => {
@@ -1005,6 +1023,12 @@ t.test('thefts as days show them', async t => {
   t.match(judgeDrift(steep, limits, undefined), { cause: 'drift' }, 'steep and straight, within four weeks')
   const falling: Peers = { days: new Map(steep.map(({ day }) => [day, alike(day, -0.028 * day)])), weeks: [] }
   t.equal(judgeDrift(steep, limits, falling), undefined, 'the neighbours fall as well')
+  const beside = daysOf(27, shop, 0.03, day => Math.exp(-0.02 * Math.max(0, day - 6)))
+  const steady: Peers = { days: new Map(beside.map(({ day }) => [day, alike(day, 0)])), weeks: [] }
+  t.equal(judgeDrift(beside, limits, undefined), undefined, 'a season, perhaps')
+  t.match(judgeDrift(beside, limits, steady), { cause: 'drift' }, 'while no neighbour falls')
+  t.equal(isNew([0, -3, 0, 0, 0, 0, 0], [-3, -3, -3, -3, 0, -3, -3], -3), false, 'a charger: chance')
+  t.equal(isNew([...new Array(27).fill(0), -3], [-3, -3, -3, -3, 0, -3, -3], -3), true)
   const oneStep = daysOf(27, shop, 0.03, day => (day >= 13 ? 0.5 : 1))
   t.equal(judgeDrift(oneStep, limits, undefined), undefined, 'a step is no drift')
   const byDay = daysOf(27, shop, 0.03, (day, b) => (isDark(b) ? 1 : Math.exp(-0.03 * day)))

@@ -546,6 +546,36 @@ t.test('forms and loads that other writers may choose', async t => {
     )
   })
 
+  t.test('a swing at night on any day of the second week, week-ends seen once among them', async t => {
+    const small = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 9 })
+    const store = (n: number) => 2.7 - 2.2 * Math.cos(((n % 96) * Math.PI) / 48) + 0.05 * Math.sin(n / 3.7)
+    for (const day of [8, 9, 10, 11, 12, 13]) {
+      // the load is least at midnight by the clock of the test's slots
+      const at = 96 * day
+      let energy = 1000
+      const readings = Array.from({ length: at + 2 }, (_, n) => {
+        energy += (n === at ? 4.4 : store(n)) / 4
+        return reading(small, SLOT + n, { 100: Math.round(energy * 100) / 100 })
+      })
+      t.equal(verdictOf(run(small, readings).findings[at], 'swing')?.verdict, 'violated', `day ${day}`)
+    }
+  })
+
+  t.test('a flat that is moved into', async t => {
+    const flat = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 8 })
+    const spikeOf = (kw: number) => {
+      const at = 96 * 9 + 50
+      let energy = 1000
+      const readings = Array.from({ length: at + 1 }, (_, n) => {
+        energy += (n === at ? kw : 0.04 + 0.01 * Math.sin(n / 5)) / 4
+        return reading(flat, SLOT + n, { 100: Math.round(energy * 1000) / 1000 })
+      })
+      return verdictOf(run(flat, readings).findings[at], 'spike')?.verdict
+    }
+    t.equal(spikeOf(0.8), 'holds', 'a lamp and a kettle are no spike, whatever there was before')
+    t.equal(spikeOf(2.4), 'violated')
+  })
+
   t.test('few counts of a slot bound the load of the moment', async t => {
     const behind = meterPoint()
     // 8 counts: about 0.32 kW on the meter's side, whatever the moment shows
@@ -790,6 +820,7 @@ t.test('forms and loads that other writers may choose', async t => {
     t.equal(last(500, 315)?.verdict, 'holds', 'as it should be')
     t.equal(last(100, 315)?.verdict, 'holds', 'too small, but by no tenth')
     t.match(last(5, 63), { verdict: 'violated', factor: 0.05, numbers: { likelyCt: '100/5' } }, '5/5')
+    t.match(last(5, 110), { verdict: 'violated', factor: 0.025, numbers: { likelyCt: '200/5' } }, 'as fitted')
     t.not(last(1, 63, 1)?.verdict, 'violated', '1/1 is a meter without transformers')
     t.not(last(5, 63, 5, 6)?.verdict, 'violated', 'and so is one that carries more than 6 A')
   })
