@@ -152,14 +152,18 @@ function upperLoad(bins: readonly number[]): { share: number; about: number; slo
 /** An energy off by more than 3: counts and slots after which it is told, and standard errors that chance cannot make. */
 const GROSS = { off: 1.1, counts: 10, slots: 16, sigmas: 10 }
 
-/** What the primary side carries in rated loads, under which no one builds it, and which it has by usual dimensions; upper load that bears it out. */
-const SMALL = { share: 1 / 8, least: 0.7, most: 2.8, load: 0.2 }
+/** What the primary side carries in rated loads, under which no one builds it, and which it has by usual dimensions; upper load that bears it out; and the least of it where nothing else tells. */
+const SMALL = { share: 1 / 8, least: 0.7, most: 2.8, load: 0.2, idle: 0.2 }
 
 /**
  * A current transformer whose rated primary current is a small part of what the consumer is rated for, by a factor of ten or twenty:
  * nobody builds that, while an archive that lacks a digit looks like it.
  */
-function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: number } | undefined {
+function tooSmall(
+  c: MeterContext,
+  ratedKva: number,
+  upperShare: number
+): { kva: number; factor: number } | undefined {
   if (c.ct < 1) return undefined
   // between the lines: 400 V, or what the voltage transformers stand for
   const kva = (Math.sqrt(3) * (c.pt > 1 ? 100 * c.pt : 400) * c.ct * c.ctSecondary) / 1000
@@ -171,23 +175,27 @@ function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: num
   const [factor] = fits.sort(
     (a, b) => Math.abs(Math.log(kva / a / ratedKva / 1.3)) - Math.abs(Math.log(kva / b / ratedKva / 1.3))
   )
-  // 5/5 has lost all its digits: what such a consumer is fitted with
-  const lost =
-    c.ct === 1 && c.pt === 1 ? c.ctSecondary / fittingCt((1000 * ratedKva) / (Math.sqrt(3) * 400)) : 0
-  const named = factor ?? (lost > 0 && lost < SMALL.share ? lost : undefined)
-  return named === undefined ? undefined : { kva: round(kva), factor: round(named, 6) }
+  // no ratio is left to mend: what such a consumer is fitted with, if the load is then one
+  const isDirect = c.ct === 1 && c.pt === 1
+  const fitting = isDirect ? c.ctSecondary / fittingCt((1000 * ratedKva) / (Math.sqrt(3) * 400)) : 1
+  const named = factor ?? (fitting < SMALL.share ? fitting : undefined)
+  if (named === undefined || (isDirect && upperShare < named * SMALL.idle)) return undefined
+  return { kva: round(kva), factor: round(named, 6) }
 }
 
 /** kVA that a meter behind transformers can show on three phases of 400 V: 6 A. */
 const BEHIND_FIVE = 4.2
 
+/** kVA on three phases of 400 V and 100 A: no meter without transformers carries more. */
+const MOST_DIRECT = 69
+
 /**
- * An archive of 5/5, and no load ever that a meter behind 5 A transformers could not show: one that lost its digits, where 1/1 is a
- * meter without transformers.
+ * An archive without a ratio, and no load ever that a meter behind 5 A transformers could not show: 5/5 has lost its digits; 1/1 is a
+ * meter without transformers, unless the consumer is rated for more than such a meter carries.
  */
-function isFiveToFive(c: MeterContext, ratedKva: number): boolean {
+function hasNoRatio(c: MeterContext, ratedKva: number): boolean {
   const { primary, secondary } = c.transformers.ct
-  if (primary !== 5 || secondary !== 5) return false
+  if (ratedKva <= MOST_DIRECT && (primary !== 5 || secondary !== 5)) return false
   const top = c.history.ratio.loads.findLastIndex(count => (count ?? 0) > 0)
   return 2 ** ((top - LOAD_SHIFT * 1.2) / 2) * ratedKva < BEHIND_FIVE
 }
@@ -197,16 +205,16 @@ function testLoad(c: MeterContext): Finding {
   const { ratedKva } = c.meter
   const early = noEvidence('ratio-load', 'no rated capacity or too early')
   const isDirect = c.ct === 1 && c.pt === 1
-  if (ratedKva === undefined || (isDirect && !isFiveToFive(c, ratedKva))) return early
+  if (ratedKva === undefined || (isDirect && !hasNoRatio(c, ratedKva))) return early
   const load = upperLoad(c.history.ratio.loads)
   if (load.slots < c.limits.get('ratio-load', 'slots')) return early
   const numbers = { upperShare: round(load.share), ratedKva, slots: load.slots }
-  // 5/5 is looked at for the digits it lost, and for nothing else
+  // no ratio is looked at for the one it lost, and for nothing else
   if (!isDirect) {
     const high = testHighLoad(c, load.share, numbers)
     if (high) return high
   }
-  const small = load.share < SMALL.load ? tooSmall(c, ratedKva) : undefined
+  const small = load.share < SMALL.load ? tooSmall(c, ratedKva, load.share) : undefined
   if (small)
     return violated(
       'ratio-load',

@@ -822,6 +822,8 @@ t.test('forms and loads that other writers may choose', async t => {
     t.match(last(5, 63), { verdict: 'violated', factor: 0.05, numbers: { likelyCt: '100/5' } }, '5/5')
     t.match(last(5, 110), { verdict: 'violated', factor: 0.025, numbers: { likelyCt: '200/5' } }, 'as fitted')
     t.not(last(1, 63, 1)?.verdict, 'violated', '1/1 is a meter without transformers')
+    t.match(last(1, 110, 1), { verdict: 'violated', factor: 0.025 }, 'which does not carry so much')
+    t.not(last(1, 110, 1, 0.2)?.verdict, 'violated', 'nobody is there')
     t.not(last(5, 63, 5, 6)?.verdict, 'violated', 'and so is one that carries more than 6 A')
   })
 
