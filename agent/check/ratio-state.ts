@@ -152,18 +152,14 @@ function upperLoad(bins: readonly number[]): { share: number; about: number; slo
 /** An energy off by more than 3: counts and slots after which it is told, and standard errors that chance cannot make. */
 const GROSS = { off: 1.1, counts: 10, slots: 16, sigmas: 10 }
 
-/** What the primary side carries in rated loads, under which no one builds it, and which it has by usual dimensions; upper load that bears it out; and the least of it where nothing else tells. */
+/** What the primary side carries in rated loads, under which no one builds it, and which it has by usual dimensions; upper load that bears it out; and the least peak where nothing else tells. */
 const SMALL = { share: 1 / 8, least: 0.7, most: 2.8, load: 0.2, idle: 0.2 }
 
 /**
  * A current transformer whose rated primary current is a small part of what the consumer is rated for, by a factor of ten or twenty:
  * nobody builds that, while an archive that lacks a digit looks like it.
  */
-function tooSmall(
-  c: MeterContext,
-  ratedKva: number,
-  upperShare: number
-): { kva: number; factor: number } | undefined {
+function tooSmall(c: MeterContext, ratedKva: number): { kva: number; factor: number } | undefined {
   if (c.ct < 1) return undefined
   // between the lines: 400 V, or what the voltage transformers stand for
   const kva = (Math.sqrt(3) * (c.pt > 1 ? 100 * c.pt : 400) * c.ct * c.ctSecondary) / 1000
@@ -179,7 +175,7 @@ function tooSmall(
   const isDirect = c.ct === 1 && c.pt === 1
   const fitting = isDirect ? c.ctSecondary / fittingCt((1000 * ratedKva) / (Math.sqrt(3) * 400)) : 1
   const named = factor ?? (fitting < SMALL.share ? fitting : undefined)
-  if (named === undefined || (isDirect && upperShare < named * SMALL.idle)) return undefined
+  if (named === undefined || (isDirect && c.history.peak < named * SMALL.idle * ratedKva)) return undefined
   return { kva: round(kva), factor: round(named, 6) }
 }
 
@@ -214,7 +210,7 @@ function testLoad(c: MeterContext): Finding {
     const high = testHighLoad(c, load.share, numbers)
     if (high) return high
   }
-  const small = load.share < SMALL.load ? tooSmall(c, ratedKva, load.share) : undefined
+  const small = load.share < SMALL.load ? tooSmall(c, ratedKva) : undefined
   if (small)
     return violated(
       'ratio-load',
