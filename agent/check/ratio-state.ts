@@ -191,7 +191,8 @@ const MOST_DIRECT = 69
  */
 function hasNoRatio(c: MeterContext, ratedKva: number): boolean {
   const { primary, secondary } = c.transformers.ct
-  if (ratedKva <= MOST_DIRECT && (primary !== 5 || secondary !== 5)) return false
+  const isTooMuch = ratedKva > MOST_DIRECT && c.wiring === 'three'
+  if (!isTooMuch && (primary !== 5 || secondary !== 5)) return false
   const top = c.history.ratio.loads.findLastIndex(count => (count ?? 0) > 0)
   return 2 ** ((top - LOAD_SHIFT * 1.2) / 2) * ratedKva < BEHIND_FIVE
 }

@@ -1169,7 +1169,7 @@ t.test('ratios that change while the meter is watched', async t => {
         numbers: { phase: 'B' }
       })
     t.not(lastOf(before, without(96 * 2), 'ratio')?.cause, 'no-current', 'lost on a day is another matter')
-    const direct = meterPoint({ ct: { primary: 1, secondary: 1 } })
+    const direct = meterPoint({ ct: { primary: 1, secondary: 1 }, ratedKva: 60 })
     t.notOk(everViolated(direct, without(0, 0, direct), 'ratio'))
     // voltage gone too
     const dark = steady(before, 96 * 4, 1, (_n, values) => ({ ...values, 302: 0, 312: 0, 322: 0 }))
