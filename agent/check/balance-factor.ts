@@ -16,8 +16,11 @@ export interface FactorContext {
   readonly late?: boolean
 }
 
-/** Of a coefficient next to nothing, that of ten or twenty times too much, the error counts by itself; and by how much (ln) its factor may be missed. */
-export const TINY = { most: 0.15, error: 0.02, miss: 0.3 }
+/**
+ * Of a coefficient next to nothing, that of ten or twenty times too much, the error counts by itself; and by how much (ln) its factor may be
+ * missed, at most, and whatever its error is.
+ */
+export const TINY = { most: 0.15, error: 0.02, miss: 0.3, near: 0.12 }
 
 /** How far (ln) from a rung of the series a coefficient is that counts as none. */
 const OFF_RUNG = 0.06
@@ -39,8 +42,10 @@ export function factorNear(
   { late = false, missing = false }: FactorContext
 ): number | undefined {
   const measured = 1 / value
-  const most = value < TINY.most ? TINY.miss : 0.1
-  const within = Math.min(most, Math.max(missing ? WITHOUT_SOME : 0.02, (3 * error) / value))
+  const isTiny = value < TINY.most
+  const most = isTiny ? TINY.miss : 0.1
+  const least = isTiny ? TINY.near : missing ? WITHOUT_SOME : 0.02
+  const within = Math.min(most, Math.max(least, (3 * error) / value))
   const nearest = (factors: readonly number[]) => {
     let best: number | undefined
     for (const factor of factors) {

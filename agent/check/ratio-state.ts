@@ -5,7 +5,7 @@ import type { RatioState } from './history.ts'
 import { totalPower } from './item-values.ts'
 import { powerIntegral, slotKva } from './load.ts'
 import { testChange } from './ratio-change.ts'
-import { fittingCt, nearestCt, snapFactor } from './ratio-factors.ts'
+import { fittingCt, isLegalPt, nearestCt, snapFactor } from './ratio-factors.ts'
 import { notePhases, type PhaseLean, testPhases } from './ratio-phase.ts'
 
 /** Bins of half an octave from 1/64 to 16384 of the rated load: HV values multiplied twice are thousands of it. */
@@ -241,13 +241,22 @@ function testHighLoad(
   const sure = share / Math.SQRT2
   if (sure <= c.limits.get('ratio-load', 'high')) return undefined
   if (sure <= c.limits.get('ratio-load', 'absurd')) return violated('ratio-load', numbers)
-  const cost = (f: number) => Math.abs(Math.log(share / f / USUAL_UPPER))
-  const factor = [c.ct, 10, 20, c.pt, c.ct * c.pt].filter(f => f > 3).sort((a, b) => cost(a) - cost(b))[0]
+  // a digit too many is rarer than values that are multiplied twice; and what is left must be a standard transformer
+  const cost = (f: number) =>
+    Math.abs(Math.log(share / f / USUAL_UPPER)) +
+    (f === 10 && c.ct !== 10 ? RARER : 0) +
+    (isLeftStandard(c, f) ? 0 : RARER)
+  const factor = [c.ct, 20, c.pt, c.ct * c.pt, 10].filter(f => f > 3).sort((a, b) => cost(a) - cost(b))[0]
   return violated('ratio-load', numbers, {
     cause: 'certain',
     ...(factor === undefined ? {} : { factor: round(factor) })
   })
 }
 
-/** Upper load that a consumer of that capacity usually has. */
+/** Upper load that a consumer of that capacity usually has, and by how much (ln) it must be off for a factor that is rarer. */
 const USUAL_UPPER = 0.7
+const RARER = 0.7
+
+/** Whether the transformers are standard ones once the factor is taken from them. */
+const isLeftStandard = ({ ct, pt }: MeterContext, f: number) =>
+  [1, ct, ct * pt].includes(f) || nearestCt(ct / f, 5).off < 0.01 || (pt > 1 && isLegalPt(pt / f, 1))

@@ -3,6 +3,7 @@ import { Area, type KnownFault } from '../../agent/check/area.ts'
 import { Areas } from '../../agent/check/areas.ts'
 import { type BalanceVerdict, judgeBalance, judgeLately } from '../../agent/check/balance.ts'
 import { columnsOf } from '../../agent/check/balance-columns.ts'
+import { factorNear } from '../../agent/check/balance-factor.ts'
 import { gapShare, isBest, phaseFinding, unevenPhaseFinding } from '../../agent/check/balance-phase.ts'
 import { checkReading } from '../../agent/check/check-reading.ts'
 import { estimateGap } from '../../agent/check/estimate.ts'
@@ -766,6 +767,10 @@ t.test('balance: the factor is the one the coefficient says, a rung or not', asy
         `${told} for ${factor}`
       )
     }
+  const ratio = { ct: 400, pt: 1 }
+  t.equal(factorNear(0.0553, 0.0005, ratio, {}), 20, 'of next to nothing a tenth is little')
+  t.ok(Math.abs((factorNear(0.8, 0.001, ratio, {}) as number) - 1.25) < 1e-9, 'elsewhere it is measured')
+  t.equal(factorNear(0.88, 0.001, ratio, { missing: true }), undefined, 'not where energy is missing')
   // a tenth off is a bad meter, no transformer
   const rows = areaRows(11, 200, n => (n === 2 ? 1.12 : 1))
   t.same(judgeBalance(rows, transformers(6), 6).verdicts, [])

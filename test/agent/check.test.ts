@@ -819,6 +819,8 @@ t.test('forms and loads that other writers may choose', async t => {
     t.match(last(30, 200), { verdict: 'violated', factor: 0.1, numbers: { likelyCt: '300/5' } })
     t.equal(last(500, 315)?.verdict, 'holds', 'as it should be')
     t.equal(last(100, 315)?.verdict, 'holds', 'too small, but by no tenth')
+    t.match(last(2000, 80, 5, 1.2), { verdict: 'violated', factor: 20 }, 'a load over the rated one: twenty')
+    t.match(last(50, 4, 5, 2.4), { verdict: 'violated', factor: 10 }, 'its own ten')
     t.match(last(5, 63), { verdict: 'violated', factor: 0.05, numbers: { likelyCt: '100/5' } }, '5/5')
     t.match(last(5, 110), { verdict: 'violated', factor: 0.025, numbers: { likelyCt: '200/5' } }, 'as fitted')
     t.not(last(1, 63, 1)?.verdict, 'violated', '1/1 is a meter without transformers')
