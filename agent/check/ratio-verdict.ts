@@ -115,7 +115,7 @@ function bothSides(c: MeterContext, leading: Finding | undefined, against: reado
  * load or the current would be out of reason after it, the supposition yields.
  */
 function measured(c: MeterContext, leading: Finding | undefined, against: readonly Finding[]) {
-  if (leading?.rule === 'ratio-balance') return byCoefficient(c, leading)
+  if (leading?.rule === 'ratio-balance') return byCoefficient(c, leading, against)
   if (leading?.rule !== 'ratio-side' || leading.factor === undefined) return leading
   const k = leading.factor
   for (const test of against) {
@@ -144,11 +144,14 @@ function measured(c: MeterContext, leading: Finding | undefined, against: readon
 }
 
 /** The balance tries what leaves a standard transformer; where its own sharp coefficient says another named factor, that one. */
-function byCoefficient(c: MeterContext, leading: Finding): Finding {
+function byCoefficient(c: MeterContext, leading: Finding, against: readonly Finding[]): Finding {
   const coefficient = Number(leading.numbers['coefficient'] ?? 0)
   const error = Number(leading.numbers['error'] ?? 1)
   if (leading.factor === undefined || 'phase' in leading.numbers || !(error < 0.03 * coefficient))
     return leading
+  // the step that the archive made, and the energy with it, has no error; beside other wrong meters a coefficient has
+  const step = against.find(test => 'archiveStep' in test.numbers)?.factor
+  if (step !== undefined && Math.abs(Math.log(step * coefficient)) < 0.2) return { ...leading, factor: step }
   if (Math.abs(Math.log(leading.factor * coefficient)) < 0.3) return leading
   const named = snapFactor(1 / coefficient, 0.1, c.ct, c.pt)
   return named ? { ...leading, factor: round(named.value, 6) } : leading

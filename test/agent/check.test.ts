@@ -3,7 +3,7 @@ import t from 'tap'
 import { AlarmEngine, type AlarmEvent } from '../../agent/check/alarm-engine.ts'
 import { checkReading } from '../../agent/check/check-reading.ts'
 import { CheckStage } from '../../agent/check/check-stage.ts'
-import type { Finding } from '../../agent/check/finding.ts'
+import { type Finding, violated } from '../../agent/check/finding.ts'
 import { decodeHistory, emptyHistory, encodeHistory } from '../../agent/check/history.ts'
 import { ID } from '../../agent/check/item-values.ts'
 import { emptyProfile, noteStray, strayOf } from '../../agent/check/pattern-profile.ts'
@@ -867,6 +867,21 @@ t.test('ratios that change while the meter is watched', async t => {
       lastOf(before, nextDay, 'ratio'),
       { verdict: 'violated', factor: 0.05 },
       'plain after one whole day'
+    )
+    const history = emptyHistory()
+    const balance = violated(
+      'ratio-balance',
+      { coefficient: 1.78, error: 0.02 },
+      { factor: 0.57735, cause: 'certain' }
+    )
+    const options = (n: number) => (n > at + 4 * 96 ? { ...OPTIONS, area: [balance] } : OPTIONS)
+    const findings = changed(0.5, 1).map(
+      (one, n) => checkReading(one, history, before, RULES, options(n)).findings
+    )
+    t.match(
+      verdictOf(findings.at(-1), 'ratio'),
+      { factor: 0.5, cause: 'certain' },
+      'beside other wrong meters'
     )
   })
   t.test('the transformer changed with it', async t => {
