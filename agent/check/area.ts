@@ -18,6 +18,8 @@ const COLUMNS = 40
 export interface SlotEnergy {
   /** primary kWh, import minus export; undefined where the slot has no clean increment */
   readonly kwh: number | undefined
+  /** the register stands still: the power of the moment stands for it */
+  readonly byPower?: boolean
   readonly ratioVersion: number
   readonly ct: number
   readonly pt: number
@@ -172,7 +174,7 @@ export class Area {
     known: (meter: string) => KnownFault | undefined = () => undefined
   ): Map<string, Finding> {
     const out = new Map<string, Finding>()
-    const silent = this.meters.filter(meter => known(meter.id) === 'silent')
+    const silent = this.meters.filter(meter => known(meter.id) === 'silent' && !ratioOf(meter.id)?.byPower)
     if (silent.some(meter => !(this.#shareOf(meter) <= SMALL_SHARE))) {
       // hours without a meter's energy cannot be laid to the others
       this.#rows = []

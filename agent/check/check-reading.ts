@@ -141,7 +141,7 @@ export function checkReading(
   advance(c, options, fingerprint, band?.top)
   history.archive.doubted = verdict.verdict === 'violated'
   const flags = flagsFrom(enabled)
-  return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c, lean) }
+  return { reading: flagged(reading, flags), flags, findings: enabled, energy: energyOf(c, lean, findings) }
 }
 
 /** What the registers may move in a slot: the meter's physical limit, or the load it shows itself where that is more. */
@@ -163,10 +163,16 @@ function largestStep(
   )
 }
 
-function energyOf(c: MeterContext, lean: PhaseLean | undefined): SlotEnergy {
+function energyOf(c: MeterContext, lean: PhaseLean | undefined, findings: readonly Finding[]): SlotEnergy {
   const clean = c.step.kind === 'step' && c.step.slots === 1 && !c.step.event
+  // of a register that stands still the power tells what flows; for the balance of the area alone
+  const power = totalPower(c.values)
+  const isStopped = findings.some(one => one.rule === 'zero-energy' && one.verdict === 'violated')
+  const byPower = clean && isStopped && power !== undefined
+  const kw = byPower ? power * c.ct * c.pt : c.meanKw
   return {
-    kwh: clean && c.meanKw !== undefined ? c.meanKw * c.slotHours : undefined,
+    kwh: clean && kw !== undefined ? kw * c.slotHours : undefined,
+    byPower,
     ratioVersion: c.reading.ratio?.version ?? c.meter.ratioVersion,
     ct: c.ct,
     pt: c.pt,

@@ -823,8 +823,8 @@ t.test('balance: what other rules know of a meter', async t => {
         ...one,
         kwh: id === 'P' ? row.parent : (row.children[Number(id[1])] as number)
       }))
-    return (known?: (meter: string) => KnownFault | undefined) =>
-      area.judgeRatios(() => ({ ...one, kwh: 1 }), known)
+    return (known?: (meter: string) => KnownFault | undefined, byPower = false) =>
+      area.judgeRatios(() => ({ ...one, kwh: 1, byPower }), known)
   }
   const wrong = run(child => (child === 1 ? 0.5 : 1), 200)
   t.match(wrong().get('C1'), { verdict: 'violated', factor: 0.5, cause: 'certain', numbers: { exact: 1 } })
@@ -858,6 +858,29 @@ t.test('balance: what other rules know of a meter', async t => {
   )
   t.match(without.get('C1'), { verdict: 'violated', factor: 0.5 }, 'a small child that counts none')
   t.equal([...without.values()].filter(found => found.verdict === 'violated').length, 1)
+  // and a large one whose power still is read
+  t.match(
+    run(child => (child === 1 ? 0.5 : 1), 200)(id => (id === 'C3' ? 'silent' : undefined), true).get('C1'),
+    { verdict: 'violated', factor: 0.5 },
+    'the power stands for a register that stopped'
+  )
+})
+
+t.test('a register that stops: its power stands for it in the balance', t => {
+  const meter = meterPoint()
+  const history = emptyHistory()
+  let energy = 1000
+  const kwhOf = (n: number) => {
+    if (n < 40) energy += 0.5
+    const one = reading(meter, SLOT + n, threePhase(2, energy, SLOT + n))
+    return checkReading(one, history, meter, RULES, { slotSeconds: 900, utcOffsetMinutes: 0 }).energy
+  }
+  const all = Array.from({ length: 60 }, (_, n) => kwhOf(n))
+  t.match(all[20], { byPower: false })
+  t.ok(Math.abs((all[20]?.kwh as number) - 15) < 1e-6, 'by the register: 0.5 kWh x 30')
+  t.match(all[59], { byPower: true })
+  t.ok(Math.abs((all[59]?.kwh as number) - 15) < 1e-6, 'by the power')
+  t.end()
 })
 
 t.test('a balance that is mended is no longer held against the meter', async t => {
