@@ -57,7 +57,7 @@ export function factorNear(
   return (
     nearest(likelyFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
     nearest(namedFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
-    nearest(RUNGS) ??
+    (late && value > 1 ? undefined : nearest(RUNGS)) ??
     (error < 0.02 * value && !missing && !(late && value > 1) ? measured : undefined)
   )
 }

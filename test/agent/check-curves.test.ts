@@ -771,6 +771,13 @@ t.test('balance: the factor is the one the coefficient says, a rung or not', asy
   t.equal(factorNear(0.0553, 0.0005, ratio, {}), 20, 'of next to nothing a tenth is little')
   t.ok(Math.abs((factorNear(0.8, 0.001, ratio, {}) as number) - 1.25) < 1e-9, 'elsewhere it is measured')
   t.equal(factorNear(0.88, 0.001, ratio, { missing: true }), undefined, 'not where energy is missing')
+  t.equal(factorNear(1.354, 0.02, ratio, {}), 0.75, 'a rung of the series')
+  t.equal(
+    factorNear(1.354, 0.02, ratio, { late: true }),
+    undefined,
+    'that began lately: a load that goes missing'
+  )
+  t.equal(factorNear(2.02, 0.02, ratio, { late: true }), 0.5)
   // a tenth off is a bad meter, no transformer
   const rows = areaRows(11, 200, n => (n === 2 ? 1.12 : 1))
   t.same(judgeBalance(rows, transformers(6), 6).verdicts, [])
