@@ -1,6 +1,6 @@
 /** Instants as text: ISO 8601 in UTC, without the host's calendar. Proleptic Gregorian, as POSIX has it. */
 
-const DAY_MS = 86_400_000
+export const DAY_MS = 86_400_000
 
 /** "2026-03-01T08:15:00Z", with milliseconds only where there are some. */
 export function formatInstant(unixMs: number): string {

@@ -4,7 +4,7 @@
  */
 import { formatScaled } from './decimal.ts'
 import { CodecError } from './errors.ts'
-import { formatInstant, parseInstant } from './instant.ts'
+import { DAY_MS, formatInstant, parseInstant } from './instant.ts'
 import { findItem, ITEMS, type Item } from './items.ts'
 import {
   composeQuality,
@@ -223,8 +223,6 @@ function parseRatio(given: unknown): RatioStamp | null {
 const EPOCH_MS = 1e11
 /** Numbers of seconds above it are counted since 1970: from a slot's end they would be 31 years. */
 const EPOCH_S = 1e9
-/** Milliseconds from the slot's end may be as many where a profile is read weeks later; but not those that fall on the very day. */
-const DAY_MS = 86_400_000
 
 /** A time from the slot's end, in units of unitMs; an absolute one, text or number, is made relative. */
 function relative(given: unknown, endMs: number, unitMs: 1 | 1000): number | null {
@@ -232,6 +230,7 @@ function relative(given: unknown, endMs: number, unitMs: 1 | 1000): number | nul
   if (at !== undefined) return Math.round((at - endMs) / unitMs)
   if (typeof given !== 'number' || !Number.isFinite(given)) return null
   if (given > EPOCH_MS) return Math.round((given - endMs) / unitMs)
+  // milliseconds from the slot's end may be as many where a profile is read weeks later; but not those that fall on the very day
   if (given > EPOCH_S && (unitMs === 1000 || Math.abs(given * 1000 - endMs) < DAY_MS))
     return Math.round((given * 1000 - endMs) / unitMs)
   return Math.round(given)

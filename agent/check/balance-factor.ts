@@ -42,6 +42,7 @@ export function factorNear(
   { late = false, missing = false }: FactorContext
 ): number | undefined {
   const measured = 1 / value
+  const isGone = late && value > 1
   const isTiny = value < TINY.most
   const most = isTiny ? TINY.miss : 0.1
   const least = isTiny ? TINY.near : missing ? WITHOUT_SOME : 0.02
@@ -57,8 +58,8 @@ export function factorNear(
   return (
     nearest(likelyFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
     nearest(namedFactors(ratio.ct, ratio.pt).map(one => one.value)) ??
-    (late && value > 1 ? undefined : nearest(RUNGS)) ??
-    (error < 0.02 * value && !missing && !(late && value > 1) ? measured : undefined)
+    (isGone ? undefined : nearest(RUNGS)) ??
+    (error < 0.02 * value && !missing && !isGone ? measured : undefined)
   )
 }
 

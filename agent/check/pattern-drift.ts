@@ -26,7 +26,7 @@ export function judgeDrift(
     (against && judgeWeeks(days, own, against, limits)) ??
     judgeWeeks(days, own, undefined, limits) ??
     judgeSteep(days.slice(-28), peers, limits.sigmas) ??
-    judgeSteep(days.slice(-21), peers, limits.sigmas)
+    (days.length > 21 ? judgeSteep(days.slice(-21), peers, limits.sigmas) : undefined)
   )
 }
 

@@ -259,4 +259,4 @@ const RARER = 0.7
 
 /** Whether the transformers are standard ones once the factor is taken from them. */
 const isLeftStandard = ({ ct, pt }: MeterContext, f: number) =>
-  [1, ct, ct * pt].includes(f) || nearestCt(ct / f, 5).off < 0.01 || (pt > 1 && isLegalPt(pt / f, 1))
+  f === ct || f === ct * pt || nearestCt(ct / f, 5).off < 0.01 || (pt > 1 && isLegalPt(pt / f, 1))
